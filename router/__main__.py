@@ -1,0 +1,5 @@
+"""``python -m router`` is ``callrouter``."""
+
+from router.cli import main
+
+main()

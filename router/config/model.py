@@ -1,0 +1,100 @@
+"""A configuration that has been proved: everything the processes need, nothing still to be checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import tzinfo
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Literal
+
+from router.authentication import Authentication
+from router.errors import Problem
+from router.plugin import Plugin, Settings
+from router.retry import RetryPolicy
+from router.routes import Routes
+from router.secret import Secret
+from router.units import Rate
+
+Network = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen. Port 0 lets the operating system choose."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Who may tell us of calls at ``/webhooks/{name}``, and how strictly its events are read."""
+
+    name: str
+    #: Checks that must all pass; empty means ``auth: none`` or a loopback listener.
+    authentication: tuple[Authentication, ...]
+    validation: Literal["documented", "lenient", "strict"] = "documented"
+    #: Event types beyond the documented ones that this source may send.
+    accept_types: frozenset[str] = frozenset()
+    #: ``accept`` answers 200 to an invalid event (it is quarantined all the same).
+    invalid: Literal["refuse", "accept"] = "refuse"
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A configured plugin, with the keys every destination has."""
+
+    name: str
+    plugin: type[Plugin[Settings]]
+    settings: Settings
+    #: A digest of all its settings (secrets included, not recoverable): a pause ends when it changes.
+    fingerprint: str
+    #: Why nothing is sent to it (``enabled: false``, or ``optional`` with its variable unset); None when it is on.
+    disabled: str | None
+    retry: RetryPolicy
+    order: Literal["call", "none"]
+    after_dead_letter: Literal["continue", "hold"] = "continue"
+    unknown: Literal["retry", "hold"] = "retry"
+    concurrency: int = 32
+    rate: Rate | None = None
+    #: Seconds for one whole attempt: connect, TLS, headers and body.
+    timeout: float = 30.0
+    #: Seconds after acceptance when the news is too old to be sent; None: never.
+    expire: float | None = None
+    #: False refuses loopback and private addresses; link-local and metadata addresses are refused always.
+    allow_private: bool = True
+    ca: Path | None = None
+    proxy: Secret | None = None
+    formerly: str | None = None
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """One config.yaml, checked and resolved. ``version`` is a digest of the file's text, recorded with each event."""
+
+    path: Path
+    version: str
+    listen: Address
+    admin: Address
+    #: The folder that holds inbox, store and everything else that must survive.
+    data: Path
+    timezone: tzinfo
+    #: ISO country for numbers without a country code; None: such numbers are not understood as numbers.
+    region: str | None
+    own_numbers: frozenset[str]
+    trusted_proxies: tuple[Network, ...]
+    sources: Mapping[str, Source]
+    destinations: Mapping[str, Destination]
+    routes: Routes
+    #: Seconds after the first terminal event of an unanswered call before it is called over.
+    settle: float = 5.0
+    #: Seconds of silence after which an open call ends with outcome unknown.
+    stale_after: float = 14400.0
+    #: Doubts that did not stop the configuration from loading.
+    warnings: tuple[Problem, ...] = ()

@@ -1,0 +1,1 @@
+"""The composition root: which processes a role needs, built from a Config."""

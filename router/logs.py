@@ -1,0 +1,1 @@
+"""One line per thing that happens: text on a terminal, JSON elsewhere."""

@@ -1,0 +1,1 @@
+"""HTTP to destinations, with every precaution in one place."""

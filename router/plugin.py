@@ -1,0 +1,146 @@
+"""The contract between callrouter and a plugin. The only module of ``router`` that a plugin may import.
+
+A plugin is one class that knows how to tell one kind of destination of one call event. It is made once per
+destination and sender thread, and then called again and again from that thread.
+"""
+
+from __future__ import annotations
+
+import builtins
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import PydanticUndefined
+
+from router.errors import AnswerLost, DestinationUnusable, PermanentFailure, TemporaryFailure
+from router.secret import Secret
+from router.templates import Template
+
+__all__ = [
+    "Answer",
+    "AnswerLost",
+    "Delivery",
+    "DestinationUnusable",
+    "Http",
+    "PermanentFailure",
+    "Plugin",
+    "Receipt",
+    "Secret",
+    "Settings",
+    "Template",
+    "TemporaryFailure",
+    "setting",
+]
+
+#: What a destination gave back that the next delivery of the same call will need: JSON values only.
+Receipt = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One call event owed to one destination, as handed to a plugin at one attempt."""
+
+    #: The same over all attempts; give it to destinations that drop what they have seen before.
+    key: str
+    #: 1 at the first attempt.
+    attempt: int
+    destination: str
+    #: The rule that asked for this delivery; None when ``always`` or ``unmatched`` did.
+    rule: str | None
+    #: Every field of the sender by its own name, plus ``source``.
+    event: Mapping[str, Any]
+    #: The sender's own JSON, byte for byte.
+    body: bytes
+    #: The call as it stands at this attempt.
+    call: Mapping[str, Any]
+    #: What callrouter worked out when it routed the event: ``missed``, ``ring_seconds``, …
+    facts: Mapping[str, Any]
+    #: What the last successful delivery of the same call to the same destination returned.
+    receipt: Receipt | None
+    #: When callrouter answered 200 for the event, in seconds since 1970.
+    accepted_at: float
+
+    @property
+    def names(self) -> dict[str, Any]:
+        """What a template of a destination can use: ``event``, ``call``, ``facts`` and ``delivery``."""
+        return {
+            "event": self.event,
+            "call": self.call,
+            "facts": self.facts,
+            "delivery": {"key": self.key, "attempt": self.attempt, "rule": self.rule},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A destination's 2xx answer. ``body`` is cut at a megabyte; header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Http(Protocol):
+    """The router's own way out to the network, handed to every plugin."""
+
+    def request(
+        self,
+        method: str,
+        url: str | Secret,
+        *,
+        headers: Mapping[str, str | Secret] | None = None,
+        json: Any = None,
+        body: bytes | None = None,
+    ) -> Answer:
+        """Send one request and return the answer when it is a 2xx.
+
+        Otherwise raise the fitting failure: time limits, Retry-After, which statuses are worth another try,
+        refused addresses, redirects, and keeping *url* and headers out of every text are decided here, so
+        that no plugin can forget them. Give *json* (any JSON value) or *body*, not both.
+        """
+
+
+class Settings(BaseModel):
+    """Base of a plugin's settings: the keys its destinations may have in config.yaml."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+def setting(help: str, *, default: Any = PydanticUndefined, example: str | None = None) -> Any:
+    """Declare one setting; without *default* the operator must give it. *help* is the manual's sentence."""
+    return Field(default, description=help, examples=[example] if example is not None else None)
+
+
+S = TypeVar("S", bound=Settings)
+
+
+class Plugin(ABC, Generic[S]):
+    """Tells one kind of destination of call events."""
+
+    #: The word after ``type:`` in config.yaml.
+    type: ClassVar[str]
+    #: The class of ``settings``.
+    Settings: ClassVar[builtins.type[Settings]]
+    #: True when the destination itself drops what it has seen before (upsert, dedup key).
+    repeatable: ClassVar[bool] = False
+    #: True when ``deliver`` reads ``delivery.receipt``; such a plugin refuses ``order: none``.
+    uses_receipts: ClassVar[bool] = False
+    #: What ``order:`` is where config.yaml does not say.
+    order: ClassVar[Literal["call", "none"]] = "none"
+
+    def __init__(self, settings: S, http: Http) -> None:
+        self.settings = settings
+        self.http = http
+
+    @abstractmethod
+    def deliver(self, delivery: Delivery) -> Receipt | None:
+        """Tell the destination; return when it has accepted, with a receipt where the next one needs it.
+
+        Raise TemporaryFailure to be called again later, PermanentFailure to give up, DestinationUnusable to
+        pause the destination until an operator has acted, AnswerLost when nobody can know. Any other
+        exception is a bug: it is logged with its traceback and tried again under the same policy. The same
+        delivery may come more than once.
+        """

@@ -1,0 +1,81 @@
+"""The ordered rules: which destinations hear of an event, and by which rule. Pure; no clock, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass
+from typing import Any
+
+#: Every field of the event by its name, its derived facts and ``source``, in one flat mapping.
+Subject = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule of config.yaml, compiled."""
+
+    name: str
+    matches: Callable[[Subject], bool]
+    send: tuple[str, ...]
+    stop: bool = False
+    #: ``once: call``: fires for the first event of a call that matches, and for no later one.
+    once: bool = False
+    #: True when the condition names call_ended or call_corrected, or a fact that only they have. Every other
+    #: rule sees the sender's events alone.
+    sees_own_events: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """One destination that is owed the event; ``rule`` is None when ``always`` or ``unmatched`` says so."""
+
+    destination: str
+    rule: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the rules say of one event. No destination is named twice."""
+
+    rules: tuple[str, ...]
+    sends: tuple[Send, ...]
+    unmatched: bool
+    #: Names of ``once: call`` rules that fired now: keep them with the call.
+    fired: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """All rules with ``always`` and ``unmatched``."""
+
+    rules: Sequence[Rule]
+    always: tuple[str, ...] = ()
+    unmatched: tuple[str, ...] = ()
+
+    def decide(self, subject: Subject, *, from_sender: bool = True, fired: Set[str] = frozenset()) -> Decision:
+        """Return who hears of *subject*.
+
+        Every matching rule fires, in file order, until one says ``stop``. ``fired`` are the ``once: call`` rules that
+        this call has used up: they match but send nothing. ``always`` and ``unmatched`` speak of the sender's
+        events alone; ``always`` neither obeys ``stop`` nor counts as a match. The first rule that names a
+        destination gets the credit for its delivery.
+        """
+        matched: list[str] = []
+        used: list[str] = []
+        sends: dict[str, str | None] = {}
+        for rule in self.rules:
+            if (not from_sender and not rule.sees_own_events) or not rule.matches(subject):
+                continue
+            matched.append(rule.name)
+            if not (rule.once and rule.name in fired):
+                for destination in rule.send:
+                    sends.setdefault(destination, rule.name)
+                if rule.once:
+                    used.append(rule.name)
+            if rule.stop:
+                break
+        unmatched = from_sender and not matched
+        if from_sender:
+            for destination in (*(self.unmatched if unmatched else ()), *self.always):
+                sends.setdefault(destination, None)
+        return Decision(tuple(matched), tuple(Send(*pair) for pair in sends.items()), unmatched, tuple(used))

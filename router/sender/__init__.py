@@ -1,0 +1,42 @@
+"""The sender: a process that tells destinations and reports how it went. It never opens the store.
+
+The worker hands it jobs over a socketpair and gets outcomes back, both by value, in frames (``frames.py``).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+
+class Job(NamedTuple):
+    """One attempt to make. Plain values only, so that it crosses processes as it is."""
+
+    delivery_id: int
+    attempt: int
+    destination: str
+    rule: str | None
+    key: str
+    source: str
+    received_at: float
+    body: bytes
+    facts: dict[str, Any]
+    call: dict[str, Any]
+    receipt: dict[str, Any] | None
+
+
+class Outcome(NamedTuple):
+    """How one attempt ended, before anyone decides what follows from it.
+
+    ``kind`` is delivered, temporary, unknown, permanent, unusable, bug (another exception came out of the plugin) or
+    released (never begun: the sender is stopping, or the destination is gone from its configuration).
+    """
+
+    delivery_id: int
+    attempt: int
+    kind: str
+    reason: str | None = None
+    status: int | None = None
+    retry_after: float | None = None
+    started_at: float = 0.0
+    ended_at: float = 0.0
+    receipt: dict[str, Any] | None = None

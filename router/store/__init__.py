@@ -1,0 +1,357 @@
+"""The store: what has been routed, what is owed to whom, and how it ended.
+
+Two contracts. ``Store`` is for the worker, the one writer: everything it calls inside one ``transaction`` is
+one durable step. ``Reading`` is for everybody else: read-only, brief and paged, never in the writer's way.
+tests/store/test_contract.py is the law for both, whatever the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, Protocol
+
+from router.calls import Call
+from router.errors import Fault
+
+
+class State(IntEnum):
+    """Where a delivery stands. ``state < FINISHED`` means unfinished: one comparison, so that an index can serve it."""
+
+    #: First in line of its call, to be attempted at ``due_at``.
+    READY = 0
+    #: Handed to a sender until ``lease_until``.
+    LEASED = 1
+    #: Behind an earlier unfinished delivery of the same call to the same destination.
+    WAITING = 2
+    #: Behind a dead letter of the same call, where the destination says ``after_dead_letter: hold``.
+    HELD = 3
+    DELIVERED = 10
+    DEAD = 11
+    EXPIRED = 12
+    CANCELLED = 13
+    SILENCED = 14
+
+    @property
+    def word(self) -> str:
+        """The state as tables, logs and metrics spell it."""
+        return self.name.lower()
+
+
+#: Every state below it is unfinished.
+FINISHED = 10
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """One routed event, about to be kept."""
+
+    #: Unique for what counts as the same event; time-ordered, because a random key costs 3.4 times as much.
+    key: bytes
+    source: str
+    call_id: str
+    event_type: str
+    event_time: float
+    received_at: float
+    #: The sender's own bytes, or the JSON of our own ``call_ended`` and ``call_corrected``.
+    body: bytes
+    facts: Mapping[str, Any]
+    #: Older than an event of its call that was already seen.
+    late: bool
+    config_version: str
+    rules: Sequence[str]
+    unmatched: bool
+    #: False for ``call_ended`` and ``call_corrected``, which callrouter itself makes.
+    from_sender: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class NewDelivery:
+    """One delivery that an event asks for."""
+
+    destination: str
+    rule: str | None
+    #: True: one after the other within the call. False: as soon as due.
+    ordered: bool
+    #: True: a dead letter of the same call before it keeps this one back (state HELD).
+    held_by_dead_letter: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One delivery taken for an attempt, with all a sender needs: it never opens the store."""
+
+    delivery_id: int
+    #: This attempt's number, 1 for the first. With ``owner`` it fences every later change.
+    attempt: int
+    destination: str
+    rule: str | None
+    key: str
+    source: str
+    received_at: float
+    body: bytes
+    facts: Mapping[str, Any]
+    call: Mapping[str, Any]
+    receipt: Mapping[str, Any] | None
+    event_id: int
+    event_type: str
+    call_id: str
+    #: Attempts so far whose answer was lost.
+    unknowns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """How one attempt ended and what becomes of its delivery: the worker's verdict, ready to be recorded."""
+
+    delivery_id: int
+    attempt: int
+    owner: str
+    #: READY (again at ``due_at``), DELIVERED, DEAD or EXPIRED.
+    state: State
+    #: delivered, failed, unknown, refused, unusable, expired or released: one word for tables and metrics.
+    outcome: str
+    reason: str | None
+    status: int | None
+    started_at: float
+    ended_at: float
+    due_at: float | None = None
+    receipt: Mapping[str, Any] | None = None
+    #: False gives the attempt back uncounted (the sender never began it).
+    counts: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Lapsed:
+    """A delivery whose sender or worker went away in the middle of an attempt."""
+
+    delivery_id: int
+    attempt: int
+    owner: str
+    destination: str
+    unknowns: int
+    leased_at: float
+    received_at: float
+
+
+class Store(Protocol):
+    """What the worker needs of a database. All moments are seconds since 1970, given by the caller."""
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Make everything inside one durable step: on disk when the block is left, or not done at all.
+
+        Raises StoreError when the database refuses; nothing of the block has happened then.
+        """
+
+    def know(self, destinations: Iterable[str], formerly: Mapping[str, str]) -> None:
+        """Give each name its lasting number; ``formerly`` maps a new name to the one it replaces."""
+
+    def unknown_destinations(self, destinations: Iterable[str]) -> dict[str, int]:
+        """Return name → unfinished deliveries for stored destinations that *destinations* no longer names."""
+
+    # The inbox -------------------------------------------------------------------------------------------
+
+    def cursors(self) -> dict[str, int]:
+        """Return segment name → id of the last inbox entry routed from it; ``commands`` is one of the names."""
+
+    def move_cursor(self, segment: str, position: int | None) -> None:
+        """Remember that everything up to *position* has been routed; None forgets a segment that is gone."""
+
+    # Route -----------------------------------------------------------------------------------------------
+
+    def call(self, source: str, call_id: str) -> Call | None:
+        """Return the call as last kept."""
+
+    def keep_call(self, call: Call) -> None:
+        """Insert or replace the call of the same source and id."""
+
+    def calls_to_end(self, now: float, stale_before: float, limit: int) -> list[Call]:
+        """Return calls whose ``end_due_at`` has come, and open calls silent since before *stale_before*."""
+
+    def add_event(self, event: NewEvent, deliveries: Sequence[NewDelivery], *, now: float) -> int | None:
+        """Keep the event and its deliveries; return its id, or None, changing nothing, when its key is known.
+
+        The first unfinished ordered delivery of a call and destination becomes READY, due at *now*; the ones
+        behind it WAITING (or HELD behind a dead letter, where ``held_by_dead_letter``).
+        """
+
+    def quarantine(self, source: str, body: bytes, faults: Sequence[Fault], received_at: float, remote: str) -> int:
+        """Keep a body that its source may not send, for an operator to look at; return its id."""
+
+    # Deliver ---------------------------------------------------------------------------------------------
+
+    def claim(self, destination: str, *, now: float, owner: str, lease_until: float, limit: int) -> list[Claim]:
+        """Lease up to *limit* deliveries of *destination* that are READY and due, oldest due time first.
+
+        A paused destination yields nothing.
+        """
+
+    def record(self, attempt: Attempt) -> bool:
+        """Record the attempt, its receipt and the delivery's new state.
+
+        Return False, changing nothing, when it is no longer leased to ``attempt.owner`` at ``attempt.attempt``.
+
+        When the delivery is finished, the next one of its call to its destination becomes READY, due at
+        ``ended_at`` (after DEAD: HELD instead, where it was added with ``held_by_dead_letter``).
+        """
+
+    def renew(self, owner: str, lease_until: float) -> None:
+        """Extend all leases of *owner* to *lease_until*."""
+
+    def lapsed(self, now: float, limit: int) -> list[Lapsed]:
+        """Return leased deliveries whose lease ran out before *now*; the caller records their end."""
+
+    def next_due(self) -> float | None:
+        """Return when the next thing falls due; None when nothing waits.
+
+        That is the earliest READY delivery of a destination that is not paused, or ``end_due_at`` of a call.
+        """
+
+    # The operator ----------------------------------------------------------------------------------------
+
+    def replay(self, deliveries: Iterable[int], now: float) -> int:
+        """Make finished deliveries due again; return how many.
+
+        What was never delivered keeps its key and its attempts count on; what was delivered becomes a new
+        delivery with a new key. Unfinished ones are left alone.
+        """
+
+    def pause(self, destination: str, reason: str, fingerprint: str, now: float) -> None:
+        """Claim nothing more of *destination* until ``resume``; ``fingerprint`` tells which settings were refused."""
+
+    def resume(self, destination: str) -> None:
+        """End a pause; waiting deliveries keep their due times."""
+
+    def give_up(self, destination: str, now: float) -> int:
+        """Turn all unfinished deliveries of *destination* into dead letters; return how many."""
+
+    def close(self) -> None:
+        """Release the database; the store is not used afterwards."""
+
+
+# What readers get ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """One routed event, for tables."""
+
+    id: int
+    source: str
+    call_id: str
+    event_type: str
+    event_time: float
+    received_at: float
+    body: bytes
+    facts: dict[str, Any]
+    late: bool
+    config_version: str
+    rules: list[str]
+    unmatched: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRow:
+    """One delivery, for tables."""
+
+    id: int
+    event_id: int
+    source: str
+    call_id: str
+    event_type: str
+    destination: str
+    rule: str | None
+    state: State
+    attempts: int
+    due_at: float | None
+    received_at: float
+    ended_at: float | None
+    reason: str | None
+    status: int | None
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow:
+    """One attempt, for tables."""
+
+    number: int
+    outcome: str
+    reason: str | None
+    status: int | None
+    started_at: float
+    ended_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineRow:
+    """One refused body, for tables. ``readmitted_at`` is set once it has become an event after all."""
+
+    id: int
+    source: str
+    received_at: float
+    remote: str
+    faults: list[Fault]
+    body: bytes
+    readmitted_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationRow:
+    """Where one destination stands. ``counts`` has deliveries by state, ``oldest_due_at`` the earliest overdue one."""
+
+    name: str
+    paused_reason: str | None
+    paused_at: float | None
+    paused_fingerprint: str | None
+    oldest_due_at: float | None
+    counts: dict[State, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which rows to return: every given field must hold. ``before_id`` pages, newest first."""
+
+    source: str | None = None
+    call_id: str | None = None
+    event_type: str | None = None
+    event_id: int | None = None
+    destination: str | None = None
+    rule: str | None = None
+    state: State | None = None
+    since: float | None = None
+    unmatched: bool | None = None
+    before_id: int | None = None
+
+
+class Reading(Protocol):
+    """What everybody but the worker may ask of the store; every method is one short read transaction."""
+
+    def events(self, where: Filter, limit: int) -> list[EventRow]:
+        """Return events, newest first."""
+
+    def calls(self, where: Filter, limit: int) -> list[Call]:
+        """Return calls, the one with the newest event first."""
+
+    def deliveries(self, where: Filter, limit: int) -> list[DeliveryRow]:
+        """Return deliveries, newest first."""
+
+    def attempts(self, delivery_id: int) -> list[AttemptRow]:
+        """Return the attempts of one delivery, first to last."""
+
+    def quarantined(self, limit: int, before_id: int | None = None) -> list[QuarantineRow]:
+        """Return refused bodies, newest first."""
+
+    def destinations(self) -> list[DestinationRow]:
+        """Return every destination the store knows, by name."""
+
+    def last_events(self) -> dict[str, float]:
+        """Return source → when its newest event was received."""
+
+    def command_position(self) -> int:
+        """Return the id of the last operator command that was carried out."""
+
+    def close(self) -> None:
+        """Release the database."""

@@ -1,0 +1,1 @@
+"""Keeps processes alive: restarts with back-off, ends them together, outlived by none."""

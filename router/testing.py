@@ -1,0 +1,1 @@
+"""For authors of plugins: make deliveries, record requests, check a plugin against the contract."""

@@ -1,0 +1,51 @@
+"""Durations, rates and sizes as operators write them: ``200ms 5s 2m 3h 4d``, ``10/s 60/m``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_RATE = re.compile(r"(\d+)/(s|m|h|d)")
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most ``count`` in each ``seconds``."""
+
+    count: int
+    seconds: float
+
+
+def duration(text: str) -> float:
+    """Return the seconds that *text* names (``90s``, ``1.5h``, ``2h30m``).
+
+    Raises ValueError with a sentence that says what is missing.
+    """
+    text = text.strip()
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        raise ValueError(f'"{text}" has no unit; did you mean "{text}s"?')
+    if not text or not re.fullmatch(rf"(?:{_DURATION.pattern})+", text):
+        raise ValueError(f'"{text}" is no duration; write for example 200ms, 5s, 2m, 3h or 4d')
+    return sum(float(number) * _SECONDS[unit] for number, unit in _DURATION.findall(text))
+
+
+def rate(text: str) -> Rate:
+    """Return the rate that *text* names (``10/s``, ``60/m``); raises ValueError with a sentence."""
+    match = _RATE.fullmatch(text.strip())
+    if not match or match[1].strip("0") == "":
+        raise ValueError(f'"{text}" is no rate; write for example 10/s or 60/m')
+    return Rate(int(match[1]), _SECONDS[match[2]])
+
+
+def spell(seconds: float) -> str:
+    """Return *seconds* for a person, in its two largest units: ``4d 3h``, ``2m 41s``, ``0.2s``."""
+    if seconds < 10:
+        return f"{seconds:.1f}".removesuffix(".0") + "s"
+    left, parts = round(seconds), []
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        count, left = divmod(left, size)
+        if count:
+            parts.append(f"{count}{unit}")
+    return " ".join(parts[:2])

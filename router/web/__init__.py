@@ -1,0 +1,1 @@
+"""HTTP: the door for call events, and the listener for operators."""

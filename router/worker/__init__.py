@@ -1,0 +1,1 @@
+"""The worker: the one writer of the store. It routes, claims and records."""
