@@ -7,7 +7,7 @@ from datetime import tzinfo
 from typing import Any
 
 from router import clock, phone
-from router.calls.state import Call, Step, written
+from router.calls.state import Call, Step
 from router.event import CallEvent
 
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -36,11 +36,8 @@ def facts(
     - ``local_time``, ``weekday``, ``timezone``: ``event_time`` on the wall clock of *zone*, to the minute.
     - ``ended``, ``missed``, ``outcome``: on ``call_ended`` and ``call_corrected`` only.
     """
-    from_text, to_text = (
-        written(event.fields.get("from")) or call.from_,
-        written(event.fields.get("to")) or call.to,
-    )
-    from_, to = phone.parse(from_text, region), phone.parse(to_text, region)
+    from_ = phone.parse(event.fields.get("from") or call.from_, region)
+    to = phone.parse(event.fields.get("to") or call.to, region)
     customer = {"inbound": from_, "outbound": to}.get(call.direction or "")
     if customer and customer.e164 in own_numbers:
         customer = None

@@ -121,9 +121,6 @@ _STATES = {
 #: clocks cut off the fraction, some machines differ. The sender's own documented sample is two years off.
 TOLERANCE = 5.0
 
-#: The last moment that has a date in every time zone (9999-12-30).
-_LATEST = 253402128000.0
-
 
 def advance(
     call: Call | None, event: CallEvent, *, own_numbers: Set[str], region: str | None, settle: float
@@ -135,15 +132,11 @@ def advance(
     receipt when the call was answered, else *settle* seconds later; an ``answered`` that comes in between makes it due
     at once. Once the end was told, a change of outcome or missed makes one correction due in the same way, and a
     change back before it was told takes it away again.
-
-    Raises ValueError when ``event_time`` is a moment that no call can have.
     """
-    if not 0.0 <= event.event_time <= _LATEST:
-        raise ValueError("its event_time lies before 1970 or after 9999")
     fields, kind = event.fields, event.event_type
     known = call if call is not None else Call(event.source, event.call_id, first_event_at=event.event_time)
     late = event.event_time < known.last_event_at
-    started = moment(fields.get("call_started"))
+    started = _moment(fields.get("call_started"))
     answered_at = _earliest(known.answered_at, _answered_at(event, started))
     ended_at, terminal = known.ended_at, known.terminal
     if kind in _OUTCOMES:
@@ -151,14 +144,15 @@ def advance(
         terminal = max(terminal, kind, key=_WEIGHTS.__getitem__)
     answered = answered_at is not None
     state = max(known.state, _STATES.get(kind, CallState.SETUP), CallState.ANSWERED if answered else CallState.SETUP)
-    from_, to = (_newer(known.from_, fields.get("from"), late), _newer(known.to, fields.get("to"), late))
+    from_ = _newer(known.from_, fields.get("from"), late) or ""
+    to = _newer(known.to, fields.get("to"), late) or ""
     moved = replace(
         known,
         state=state,
         direction=_direction(fields.get("direction")) or known.direction or told_from(from_, to, own_numbers, region),
         from_=from_,
         to=to,
-        tag=_newer(known.tag or "", fields.get("tag"), late) or None,
+        tag=_newer(known.tag, fields.get("tag"), late),
         started_at=_earliest(known.started_at, started),
         answered_at=answered_at,
         ended_at=ended_at,
@@ -213,15 +207,8 @@ def _end_due_at(call: Call, outcome: str | None, missed: bool, due_at: float) ->
     return due_at if call.end_due_at is None else min(call.end_due_at, due_at)
 
 
-def moment(value: object) -> float | None:
-    """Return the moment a sender's field names, or None when it names none that a call can have."""
-    if not isinstance(value, str):
-        return None
-    try:
-        seconds = clock.parse(value)
-    except (ValueError, OverflowError):
-        return None
-    return seconds if 0.0 <= seconds <= _LATEST else None
+def _moment(value: object) -> float | None:
+    return clock.parse(value) if isinstance(value, str) else None
 
 
 def text_or_none(seconds: float | None) -> str | None:
@@ -230,14 +217,14 @@ def text_or_none(seconds: float | None) -> str | None:
 
 
 def _answered_at(event: CallEvent, started: float | None) -> float | None:
-    answered = moment(event.fields.get("call_answered"))
+    answered = _moment(event.fields.get("call_answered"))
     if answered is not None and (started is None or answered >= started - TOLERANCE):
         return answered
     return event.event_time if event.event_type == "answered" else None
 
 
 def _ended_at(event: CallEvent, started: float | None) -> float:
-    ended = moment(event.fields.get("call_completed"))
+    ended = _moment(event.fields.get("call_completed"))
     if ended is not None and (started is None or ended >= started - TOLERANCE):
         return ended
     return event.event_time
@@ -253,15 +240,10 @@ def _between(start: float | None, end: float | None) -> float | None:
     return None if start is None or end is None else max(0.0, round(end - start, 3))
 
 
-def _newer(known: str, value: object, late: bool) -> str:
-    return known if late and known else written(value) or known
-
-
-def written(value: object) -> str:
-    """Return a sender's field as text that every store and encoding can hold; nothing for what is no text."""
-    if isinstance(value, str):
-        return value if value.isascii() else value.encode("utf-8", "replace").decode()
-    return str(value) if type(value) is int else ""
+def _newer(known: str | None, value: object, late: bool) -> str | None:
+    if not isinstance(value, str) or (known and (late or not value)):
+        return known
+    return value
 
 
 def _direction(value: object) -> str | None:
