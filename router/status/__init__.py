@@ -9,7 +9,7 @@ from pathlib import Path
 from router.commands import CommandFile
 from router.config.model import Config
 from router.errors import StoreError
-from router.status.daemon import daemon
+from router.status.processes import daemon
 from router.status.inbox import backlog
 from router.status.model import (
     Daemon,
