@@ -79,10 +79,10 @@ def test_each_thing_that_is_wrong_is_said_with_its_command(change, level, what, 
     ("change", "what", "todo"),
     [
         ({"dead": 3}, "3 dead letters", "callrouter replay --destination slack"),
-        ({"paused_at": NOW - 60, "paused_reason": "401"}, "slack is paused since 1m: 401", "callrouter resume slack"),
+        ({"paused_at": NOW - 60, "paused_reason": "401"}, '"slack" is paused for 1m: 401', "callrouter resume slack"),
         ({"type": None, "waiting": 7}, "no longer in config.yaml", "callrouter give-up slack"),
         ({"disabled": "SLACK_URL is not set", "waiting": 1}, "1 delivery waits", "callrouter give-up slack"),
-        ({"overdue_since": NOW - 900, "waiting": 1}, "overdue since 15m", "callrouter deliveries --destination slack"),
+        ({"overdue_since": NOW - 900, "waiting": 1}, "overdue by 15m", "callrouter deliveries --destination slack"),
     ],
 )
 def test_each_trouble_of_a_destination_is_said_with_its_command(change, what, todo):
@@ -137,9 +137,7 @@ def write(data: Path, pid: int, worker: int | None = None) -> None:
                 "config_version": "v1",
                 "listen": "127.0.0.1:8080",
                 "admin": "127.0.0.1:8081",
-                "processes": [
-                    {"name": "worker", "pid": worker, "started_at": NOW, "restarts": 2, "state": "running"}
-                ],
+                "processes": [{"name": "worker", "pid": worker, "started_at": NOW, "restarts": 2, "state": "running"}],
             }
         )
     )
@@ -157,7 +155,7 @@ def test_no_daemon_is_known_where_none_has_run(tmp_path):
     assert daemon(tmp_path) is None
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"pid": "x"}', "{\"pid\": 1, "])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"pid": "x"}', '{"pid": 1, '])
 def test_an_unreadable_word_of_a_daemon_is_no_word(tmp_path, text):
     (tmp_path / "daemon.json").write_text(text)
 
