@@ -39,9 +39,19 @@ class State(IntEnum):
         """The state as tables, logs and metrics spell it."""
         return self.name.lower()
 
+    @property
+    def finished(self) -> bool:
+        """True for the states that end a delivery."""
+        return self >= FINISHED
+
 
 #: Every state below it is unfinished.
 FINISHED = 10
+
+
+def delivery_key(event_key: bytes, destination: int, replay: int) -> str:
+    """Return the key of a delivery, the same over all attempts; ``replay`` counts replays of a delivered one."""
+    return f"{event_key.hex()}-{destination}-{replay}" if replay else f"{event_key.hex()}-{destination}"
 
 
 @dataclass(frozen=True, slots=True)
