@@ -48,7 +48,7 @@ def test_a_daemon_with_nothing_overdue_needs_nobody():
 @pytest.mark.parametrize(
     ("change", "level", "what", "todo"),
     [
-        ({"daemon": None}, "broken", "has never run", "callrouter run"),
+        ({"daemon": None}, "broken", "it never has", "callrouter run"),
         ({"daemon": replace(RUNNING, alive=False)}, "broken", "callrouter is not running", "callrouter run"),
         (
             {"daemon": replace(RUNNING, processes=(replace(WORKER, alive=False, last_exit="signal 9", restarts=4),))},

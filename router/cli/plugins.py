@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 def command(name: str | None, folders: tuple[Path, ...], as_json: bool) -> int:
     """List the plugins that a destination's "type:" can name; with NAME, the settings of that one.
 
-    Plugins are found in callrouter itself, in installed packages (entry point group callrouter.plugins), and in folders.
-    One that could not be loaded is listed with the reason.
+    Plugins are found in callrouter itself, in installed packages (entry point group callrouter.plugins), and in
+    folders. One that could not be loaded is listed with the reason.
     """
     from router.registry import discover
 

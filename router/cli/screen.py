@@ -43,8 +43,7 @@ def console() -> Console:
     from rich.console import Console
 
     width = None if sys.stdout.isatty() else _PIPE_WIDTH
-    plain = None if not colour() else "auto"
-    return Console(width=width, color_system=plain, highlight=False, markup=False, emoji=False)
+    return Console(width=width, color_system="auto" if colour() else None, highlight=False, markup=False, emoji=False)
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, indent: int = 0) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from router.commands import CommandFile
 from router.config.model import Config
 from router.errors import StoreError
-from router.status.processes import daemon
 from router.status.inbox import backlog
 from router.status.model import (
     Daemon,
@@ -21,6 +20,7 @@ from router.status.model import (
     Status,
     Trouble,
 )
+from router.status.processes import daemon
 from router.status.troubles import UNROUTED, command, troubles
 from router.store import FINISHED, DestinationRow, Reading, State
 from router.store.sqlite_file import NAME

@@ -122,18 +122,15 @@ class Played:
     def attempt(self, destination: str, state: State, reason: str | None = None, *, limit: int = 100) -> list[int]:
         """End what is due for *destination* in *state*, and return the deliveries."""
         ended = []
-        with SqliteStore.open(self.config.data) as store:
-            with store.transaction():
-                claims = store.claim(destination, now=4e9, owner="test", lease_until=5e9, limit=limit)
-                for claim in claims:
-                    outcome = "delivered" if state is State.DELIVERED else "refused"
-                    due = NOW + 60 if state is State.READY else None
-                    store.record(
-                        Attempt(
-                            claim.delivery_id, claim.attempt, "test", state, outcome, reason, 404, NOW, NOW + 0.25, due
-                        )
-                    )
-                    ended.append(claim.delivery_id)
+        with SqliteStore.open(self.config.data) as store, store.transaction():
+            claims = store.claim(destination, now=4e9, owner="test", lease_until=5e9, limit=limit)
+            for claim in claims:
+                outcome = "delivered" if state is State.DELIVERED else "refused"
+                due = NOW + 60 if state is State.READY else None
+                store.record(
+                    Attempt(claim.delivery_id, claim.attempt, "test", state, outcome, reason, 404, NOW, NOW + 0.25, due)
+                )
+                ended.append(claim.delivery_id)
         return ended
 
     def pause(self, destination: str, reason: str) -> None:

@@ -25,7 +25,13 @@ ARGUMENTS = {"explain": ["-"], "send": ["-"], "pause": ["x"], "resume": ["x"], "
 
 def callrouter(*arguments: str, folder=None, **more) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "router", *arguments], capture_output=True, text=True, timeout=30, cwd=folder, **more
+        [sys.executable, "-m", "router", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        cwd=folder,
+        check=False,
+        **more,
     )
 
 
@@ -130,8 +136,8 @@ def test_help_loads_nothing_that_only_commands_need():
 
 
 @pytest.mark.parametrize("name", ["run", "serve", "work"])
-def test_the_daemon_does_not_carry_what_only_tables_need(folder, name):
-    names = loaded(f"from router.cli import invoke; invoke(['{name}', '--config', 'missing.yaml'])")
+def test_the_daemon_does_not_carry_what_only_tables_need(name):
+    names = loaded(f"from router.cli import invoke; invoke(['{name}', '--help'])")
 
     assert "rich" not in names
 
