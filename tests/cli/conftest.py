@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -142,3 +144,26 @@ class Played:
 @pytest.fixture
 def played(config) -> Played:
     return Played(config)
+
+
+@pytest.fixture
+def daemon_says(folder) -> Iterator[Callable[..., None]]:
+    """Writes data/daemon.json as a supervisor would; a real process stands in for it."""
+    process = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()", "router"], stdin=subprocess.PIPE)
+
+    def say(*, listen: str = "127.0.0.1:8080", version: str = "v1") -> None:
+        (folder / "data").mkdir(exist_ok=True)
+        worker = {"name": "worker", "pid": process.pid, "started_at": NOW, "restarts": 0, "state": "running"}
+        said = {
+            "pid": process.pid,
+            "started_at": NOW,
+            "config": "config.yaml",
+            "config_version": version,
+            "listen": listen,
+            "admin": "127.0.0.1:8081",
+            "processes": [{**worker, "last_exit": None}],
+        }
+        (folder / "data" / "daemon.json").write_text(json.dumps(said))
+
+    yield say
+    process.communicate()
