@@ -40,6 +40,7 @@ class Plan:
     headers: dict[str, str] = field(default_factory=dict)
     insist: bool = False
     seed: int = 1
+    first_call: int = 0
 
     @property
     def head(self) -> bytes:
@@ -70,11 +71,11 @@ class Generator:
         self._next_at = 0.0
         self._end_at = 0.0
         self._left = -1
-        self._calls = 0
+        self._next_call = plan.first_call
 
     def open_call(self) -> OpenCall:
-        self._calls += 1
-        return OpenCall(self._calls - 1, self.plan.seed, self.clock.now())
+        self._next_call += 1
+        return OpenCall(self._next_call - 1, self.plan.seed, self.clock.now())
 
     def go(self, mode: Mode, rate: float, window: int, seconds: float, count: int) -> None:
         self._mode, self._window = mode, window
@@ -249,8 +250,10 @@ class Load:
         ledger: Path | None = None,
         insist: bool = False,
         seed: int = 1,
+        first_call: int = 0,
     ) -> None:
         arguments = ["--url", url, "--connections", str(connections), "--seed", str(seed)]
+        arguments += ["--first-call", str(first_call)]
         arguments += ["--counters", str(counters)] if counters else []
         arguments += ["--ledger", str(ledger)] if ledger else []
         self._helper = Helper(__name__, *arguments, *(["--insist"] if insist else []))
@@ -296,7 +299,10 @@ def _split(url: str) -> tuple[tuple[str, int], str]:
 
 async def _main(arguments: argparse.Namespace) -> None:
     address, path = _split(arguments.url)
-    plan = Plan(address, path, connections=arguments.connections, insist=arguments.insist, seed=arguments.seed)
+    plan = Plan(
+        address, path, connections=arguments.connections, insist=arguments.insist, seed=arguments.seed,
+        first_call=arguments.first_call,
+    )  # fmt: skip
     counters = Counters(arguments.counters) if arguments.counters else None
     generator = Generator(plan, counters, arguments.ledger)
 
@@ -333,6 +339,7 @@ if __name__ == "__main__":
     parser.add_argument("--url", required=True)
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--first-call", type=int, default=0)
     parser.add_argument("--counters", type=Path)
     parser.add_argument("--ledger", type=Path)
     parser.add_argument("--insist", action="store_true")
