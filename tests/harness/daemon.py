@@ -135,6 +135,8 @@ class Daemon:
             except ProcessLookupError:
                 continue
         self._process.wait(5)
+        group = self._process.pid
+        until(lambda: not processes.group(group), LEFT_BEHIND, what="every process of the daemon has ended")
 
     def __enter__(self) -> Daemon:
         return self.start()
