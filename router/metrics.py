@@ -1,1 +1,154 @@
-"""What Prometheus may ask: counters and histograms shared by all processes of a daemon."""
+"""What Prometheus may ask: counters and histograms shared by all processes of a daemon.
+
+prometheus-client keeps them in memory-mapped files, one per process, so that a process that crashed leaves its counts
+behind; the admin listener adds them up. Everything that can be asked of the store is asked at the scrape instead.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from router.store import Reading, State
+
+_FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+_SLOW = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
+
+
+class Metrics:
+    """Every counter and histogram of the daemon. Make it once, before any process is forked."""
+
+    def __init__(self, folder: Path) -> None:
+        """Start from nought in *folder*; the other roles on the same data have folders beside it."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in folder.glob("*.db"):
+            old.unlink()
+        self._folder = folder
+        # prometheus-client looks at this variable once, when it is imported.
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+        from prometheus_client import CollectorRegistry, Counter, Histogram  # noqa: PLC0415 - see above
+
+        registry = CollectorRegistry()
+
+        def counter(name: str, help: str, *labels: str) -> Any:
+            return Counter(f"callrouter_{name}", help, labels, registry=registry)
+
+        def histogram(name: str, help: str, buckets: Iterable[float], *labels: str) -> Any:
+            return Histogram(f"callrouter_{name}", help, labels, registry=registry, buckets=tuple(buckets))
+
+        self._accepted = counter("events_accepted", "Events answered with 200 and on disk.", "source")
+        self._rejected = counter("requests_rejected", "Requests not accepted, by reason.", "source", "why")
+        self._accept_seconds = histogram("accept_seconds", "From request to answer.", _FAST)
+        self._routed = counter("events_routed", "Events routed.", "source")
+        self._duplicates = counter("events_duplicate", "Events that were known already.", "source")
+        self._unmatched = counter("events_unmatched", "Events that no rule matched.", "source")
+        self._quarantined = counter("events_quarantined", "Bodies kept in quarantine.", "source")
+        self._route_seconds = histogram("route_seconds", "From acceptance to routed.", _SLOW)
+        self._attempts = counter("attempts", "Attempts by how they ended.", "destination", "outcome")
+        self._deliveries = counter("deliveries", "Deliveries that ended, by end state.", "destination", "state")
+        self._attempt_seconds = histogram("attempt_seconds", "How long attempts took.", _SLOW, "destination")
+        self._delivery_seconds = histogram("delivery_seconds", "Acceptance to delivered.", _SLOW, "destination")
+        self._turns = counter("worker_turns", "Turns of the worker: one transaction each.")
+        self._turn_seconds = histogram("worker_turn_seconds", "How long a turn took.", _FAST)
+
+    # The ingest process ----------------------------------------------------------------------------------
+
+    def accepted(self, source: str, seconds: float) -> None:
+        """Count one event answered with 200 after *seconds*."""
+        self._accepted.labels(source).inc()
+        self._accept_seconds.observe(seconds)
+
+    def rejected(self, source: str, why: str) -> None:
+        """Count one request that was not accepted; *why* is one word."""
+        self._rejected.labels(source, why).inc()
+
+    # The worker ------------------------------------------------------------------------------------------
+
+    def routed(self, source: str, *, duplicate: bool, unmatched: bool, quarantined: bool, seconds: float) -> None:
+        """Count one inbox entry that was routed *seconds* after its acceptance."""
+        if quarantined:
+            self._quarantined.labels(source).inc()
+        elif duplicate:
+            self._duplicates.labels(source).inc()
+        else:
+            self._routed.labels(source).inc()
+            self._route_seconds.observe(seconds)
+            if unmatched:
+                self._unmatched.labels(source).inc()
+
+    def attempted(self, destination: str, outcome: str, seconds: float) -> None:
+        """Count one attempt that took *seconds*."""
+        self._attempts.labels(destination, outcome).inc()
+        self._attempt_seconds.labels(destination).observe(seconds)
+
+    def ended(self, destination: str, state: State, seconds: float) -> None:
+        """Count one delivery that reached an end state *seconds* after acceptance."""
+        self._deliveries.labels(destination, state.word).inc()
+        if state is State.DELIVERED:
+            self._delivery_seconds.labels(destination).observe(seconds)
+
+    def turned(self, seconds: float) -> None:
+        """Count one turn of the worker."""
+        self._turns.inc()
+        self._turn_seconds.observe(seconds)
+
+    # The admin listener ----------------------------------------------------------------------------------
+
+    def render(self, reading: Callable[[], Reading | None]) -> bytes:
+        """Return the exposition text: the sum over all processes, and what the store says now."""
+        from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415 - after the variable is set
+        from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415 - after the variable is set
+
+        registry = CollectorRegistry()
+        files = [str(path) for path in self._folder.parent.glob("*/*.db")]
+        merge: Any = MultiProcessCollector.merge
+        registry.register(_Shared(lambda: merge(files, accumulate=True)))
+        registry.register(_StoreGauges(reading))
+        return generate_latest(registry)
+
+
+class _Shared:
+    """What all processes have counted, of every role that runs on the same data."""
+
+    def __init__(self, merge: Callable[[], Iterable[Any]]) -> None:
+        self._merge = merge
+
+    def collect(self) -> Iterable[Any]:
+        return self._merge()
+
+
+class _StoreGauges:
+    """Gauges read from the store at each scrape."""
+
+    def __init__(self, reading: Callable[[], Reading | None]) -> None:
+        self._reading = reading
+
+    def collect(self) -> Iterable[Any]:
+        from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415 - after the variable is set
+
+        unfinished = GaugeMetricFamily("callrouter_waiting", "Unfinished deliveries.", labels=["destination"])
+        dead = GaugeMetricFamily("callrouter_dead_letters", "Dead letters kept.", labels=["destination"])
+        overdue = GaugeMetricFamily(
+            "callrouter_oldest_due_seconds", "Age of the oldest due one.", labels=["destination"]
+        )
+        paused = GaugeMetricFamily("callrouter_paused", "1 while paused.", labels=["destination"])
+        last = GaugeMetricFamily("callrouter_last_event_seconds", "Since the newest event.", labels=["source"])
+        reading = self._reading()
+        if reading is not None:
+            now = time.time()
+            try:
+                for row in reading.destinations():
+                    waiting = sum(count for state, count in row.counts.items() if state < State.DELIVERED)
+                    unfinished.add_metric([row.name], waiting)
+                    dead.add_metric([row.name], row.counts.get(State.DEAD, 0))
+                    due = row.oldest_due_at
+                    overdue.add_metric([row.name], max(0.0, now - due) if due is not None else 0.0)
+                    paused.add_metric([row.name], float(row.paused_at is not None))
+                for source, received_at in reading.last_events().items():
+                    last.add_metric([source], now - received_at)
+            finally:
+                reading.close()
+        return [unfinished, dead, overdue, paused, last]

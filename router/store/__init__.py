@@ -386,6 +386,9 @@ class Reading(Protocol):
     def last_events(self) -> dict[str, float]:
         """Return source → when its newest event was received, not counting what callrouter says itself."""
 
+    def cursors(self) -> dict[str, int]:
+        """Return inbox segment → id of the last entry routed from it; ``commands`` is one of the names."""
+
     def command_position(self) -> int:
         """Return the id of the last operator command that was carried out."""
 

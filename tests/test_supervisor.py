@@ -1,0 +1,148 @@
+"""A daemon's processes live and end together. Each test runs a real supervisor in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+PROGRAM = """
+import os, signal, sys, time
+from pathlib import Path
+from router.supervisor import Supervisor
+
+folder = Path(sys.argv[1])
+
+class Part:
+    stops = 0
+    def __init__(self, name, behave):
+        self.name, self.behave = name, behave
+    def ready(self): return True
+    def before_fork(self): pass
+    def in_parent(self): pass
+    def ended(self): pass
+    def in_child(self, lifeline):
+        lifeline.watch(lambda: os._exit(0))
+        with (folder / self.name).open("a") as file:
+            file.write(f"{os.getpid()}\\n")
+        return self.behave(self)
+
+def wait_for_term(part):
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    signal.sigwait([signal.SIGTERM])
+    with (folder / "order").open("a") as file:
+        file.write(part.name + "\\n")
+    return 0
+
+def stubborn(part):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    while True: time.sleep(60)
+
+def crash(part):
+    os._exit(7)
+
+parts = []
+for word in sys.argv[2:]:
+    name, behaviour = word.split("=")
+    part = Part(name, globals()[behaviour])
+    part.stops = len(parts)
+    parts.append(part)
+sys.exit(Supervisor(parts, lambda children: None, lambda text: print(text, flush=True), grace=1.0).run())
+"""
+
+
+def pids(file: Path) -> list[int]:
+    return [int(line) for line in file.read_text().split()] if file.exists() else []
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)
+
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    running: list[subprocess.Popen[str]] = []
+
+    def begin(*parts: str) -> subprocess.Popen[str]:
+        program = [sys.executable, "-c", textwrap.dedent(PROGRAM), str(tmp_path), *parts]
+        environ = {**os.environ, "PYTHONPATH": str(Path.cwd())}
+        running.append(subprocess.Popen(program, stdout=subprocess.PIPE, text=True, env=environ))
+        return running[-1]
+
+    yield begin
+    for process in running:
+        process.kill()
+        process.wait()
+        if process.stdout:
+            process.stdout.close()
+
+
+def test_a_crashed_process_comes_back(start: Start, tmp_path: Path) -> None:
+    start("worker=wait_for_term")
+    until(lambda: len(pids(tmp_path / "worker")) == 1)
+
+    os.kill(pids(tmp_path / "worker")[0], signal.SIGKILL)
+
+    until(lambda: len(pids(tmp_path / "worker")) == 2)
+
+
+def test_a_process_that_keeps_crashing_is_started_ever_more_rarely(start: Start, tmp_path: Path) -> None:
+    supervisor = start("worker=crash")
+    began = time.monotonic()
+
+    until(lambda: len(pids(tmp_path / "worker")) == 4)
+
+    # 0.2 + 0.4 + 0.8 seconds of waiting lie between the first start and the fourth.
+    assert time.monotonic() - began >= 1.3
+    assert supervisor.poll() is None
+
+
+def test_none_outlives_a_supervisor_that_was_killed(start: Start, tmp_path: Path) -> None:
+    supervisor = start("ingest=wait_for_term", "worker=stubborn")
+    until(lambda: pids(tmp_path / "ingest") and pids(tmp_path / "worker"))
+
+    supervisor.kill()
+
+    until(lambda: not any(alive(pid) for name in ("ingest", "worker") for pid in pids(tmp_path / name)))
+
+
+def test_term_ends_the_parts_in_order_and_exits_with_0(start: Start, tmp_path: Path) -> None:
+    supervisor = start("ingest=wait_for_term", "worker=wait_for_term", "admin=wait_for_term")
+    until(lambda: all(pids(tmp_path / name) for name in ("ingest", "worker", "admin")))
+
+    supervisor.terminate()
+
+    assert supervisor.wait(10) == 0
+    assert (tmp_path / "order").read_text().split() == ["ingest", "worker", "admin"]
+
+
+def test_a_process_that_will_not_end_is_killed_when_the_grace_is_over(start: Start, tmp_path: Path) -> None:
+    supervisor = start("worker=stubborn")
+    until(lambda: pids(tmp_path / "worker"))
+
+    supervisor.terminate()
+
+    assert supervisor.wait(10) == 0
+    assert not alive(pids(tmp_path / "worker")[0])
+    assert supervisor.stdout is not None
+    assert "worker did not end in time and is killed" in supervisor.stdout.read()
