@@ -10,7 +10,7 @@ from typing import Any
 
 from router.config import scalars
 from router.config.fields import Fields, check_name
-from router.config.located import Block, Text, bare
+from router.config.located import Block, Text, bare, texts
 from router.config.model import Destination
 from router.config.problems import Problems, guess
 from router.config.settings import COMMON, PluginSettings
@@ -65,6 +65,10 @@ class _Reader:
         fields = Fields(shared, self._problems, where=self._where, known=COMMON, not_built=_NOT_BUILT)
         plugin = self._plugin(fields)
         if plugin is None:
+            # Without its plugin nobody can say which of its settings are secrets.
+            for name, value in self._block.items():
+                for text in texts(value) if name not in COMMON else ():
+                    self._problems.hide(text)
             self._rest(fields, None)
             return None
         common = (*COMMON, *_NOT_BUILT)

@@ -10,6 +10,13 @@ from typing import NamedTuple
 
 from router.errors import ConfigError, Problem
 
+#: Keys that usually hold a secret, with a value that is not merely the name of a variable. Where a file cannot be
+#: understood, nothing else tells its secrets from the rest.
+_SUSPECTS = re.compile(
+    r"""(?:token|secret|password|key|url|value|webhooks|proxy)["']?\s*:\s+("[^"]*"?|'[^']*'?|[^\s,}\]#{\["'$][^\s,}\]]*)""",
+    re.IGNORECASE,
+)
+
 #: YAML's own line breaks, so that our lines are the parser's lines.
 BREAKS = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 
@@ -73,14 +80,18 @@ class Problems:
         if self.errors:
             raise ConfigError(self.in_file_order())
 
+    def _covered(self, excerpt: str, line: int) -> str:
+        spans = [(place.column - 1, place.column - 1 + place.width) for place in self._hidden if place.line == line]
+        spans += [match.span(1) for match in _SUSPECTS.finditer(excerpt) if "${" not in match[1]]
+        for start, stop in spans:
+            excerpt = excerpt[:start] + "*" * len(excerpt[start:stop]) + excerpt[stop:]
+        return excerpt
+
     def _problem(self, found: _Finding) -> Problem:
         line, column, width = found.place
         excerpt = self._lines[line - 1] if line <= len(self._lines) else None
-        for hidden in self._hidden:
-            if excerpt is not None and hidden.line == line:
-                start, stop = hidden.column - 1, hidden.column - 1 + hidden.width
-                excerpt = excerpt[:start] + "*" * len(excerpt[start:stop]) + excerpt[stop:]
         if excerpt is not None:
+            excerpt = self._covered(excerpt, line)
             # What moves a terminal's cursor must not reach it.
             excerpt = "".join(char if char.isprintable() or char == "\t" else "\ufffd" for char in excerpt)
         return Problem(
