@@ -29,7 +29,7 @@ def test_it_works_before_the_daemon_ever_ran_and_says_so(run, config):
     assert ran.code == 3
     assert ran.out.startswith("1 thing needs you: callrouter is not running (it never has on this data).")
     assert "       callrouter run\n" in ran.out
-    assert "never heard of" in ran.out
+    assert "nothing from phone yet" in ran.out
 
 
 def test_it_works_while_the_daemon_is_stopped_and_says_so(run, played):
@@ -79,7 +79,7 @@ def test_json_says_the_same(run, played):
     (document,) = ran.json
     assert ran.code == 3
     assert document["well"] is False
-    assert document["running"] is False
+    assert document["delivering"] is False
     assert document["sources"]["phone"].endswith("Z")
     assert {one["name"]: one["waiting"] for one in document["destinations"]} == {"archive": 3, "crm": 1, "pager": 0}
     assert document["troubles"][0]["command"] == "callrouter run"
