@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Literal, Protocol
 
+from router import signature
+from router.errors import NotAuthentic
 from router.secret import Secret
 
 
@@ -35,7 +40,15 @@ class Token:
     token: Secret
 
     def verify(self, request: Request) -> None:
-        raise NotImplementedError
+        scheme, _, credential = request.headers.get("authorization", "").partition(" ")
+        # Every place is looked at, so that a proxy's own Authorization does not hide the token in the query.
+        given = [
+            credential.strip() if scheme.lower() == "bearer" else None,
+            request.headers.get("x-callrouter-token"),
+            request.query.get("token"),
+        ]
+        if not any(_same(text, self.token) for text in given if text is not None):
+            raise NotAuthentic("the token is missing or wrong")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +59,14 @@ class Basic:
     password: Secret
 
     def verify(self, request: Request) -> None:
-        raise NotImplementedError
+        scheme, _, credential = request.headers.get("authorization", "").partition(" ")
+        expected = f"{self.user}:{self.password.reveal()}".encode()
+        try:
+            given = base64.b64decode(credential.strip(), validate=True) if scheme.lower() == "basic" else b""
+        except (binascii.Error, ValueError):
+            given = b""
+        if not hmac.compare_digest(given, expected):
+            raise NotAuthentic("user or password is missing or wrong")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +77,9 @@ class Header:
     value: Secret
 
     def verify(self, request: Request) -> None:
-        raise NotImplementedError
+        given = request.headers.get(self.name.lower())
+        if given is None or not _same(given, self.value):
+            raise NotAuthentic(f'the header "{self.name}" is missing or wrong')
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +93,15 @@ class Hmac:
     prefix: str = ""
 
     def verify(self, request: Request) -> None:
-        raise NotImplementedError
+        given = request.headers.get(self.header.lower(), "")
+        digest = hmac.digest(self.secret.reveal().encode(), request.body, self.algorithm)
+        expected = digest.hex().encode() if self.encoding == "hex" else base64.b64encode(digest)
+        signed = given.removeprefix(self.prefix).strip()
+        if self.encoding == "hex":
+            signed = signed.lower()
+        matches = hmac.compare_digest(_bytes(signed), expected)
+        if not given.startswith(self.prefix) or not matches:
+            raise NotAuthentic(f'the signature in the header "{self.header}" is missing or wrong')
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +113,18 @@ class StandardWebhooks:
     tolerance: float = 300.0
 
     def verify(self, request: Request) -> None:
-        raise NotImplementedError
+        identifier = request.headers.get("webhook-id", "")
+        timestamp = request.headers.get("webhook-timestamp", "")
+        signatures = request.headers.get("webhook-signature", "")
+        if not (identifier and timestamp and signatures):
+            raise NotAuthentic("webhook-id, webhook-timestamp or webhook-signature is missing")
+        # isdecimal() alone takes digits of every script; more than 15 are no moment.
+        if not (timestamp.isascii() and timestamp.isdecimal() and len(timestamp) <= 15):
+            raise NotAuthentic("webhook-timestamp is not a whole number of seconds")
+        if not signature.verify(self.secrets, identifier, timestamp, signatures, request.body):
+            raise NotAuthentic("no signature in webhook-signature is right")
+        if abs(request.now - int(timestamp)) > self.tolerance:
+            raise NotAuthentic(f"webhook-timestamp is more than {self.tolerance:g} seconds off")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,4 +134,18 @@ class Allow:
     networks: tuple[IPv4Network | IPv6Network, ...]
 
     def verify(self, request: Request) -> None:
-        raise NotImplementedError
+        remote = request.remote
+        # A listener on [::] sees IPv4 senders as ::ffff:192.0.2.1.
+        if isinstance(remote, IPv6Address) and remote.ipv4_mapped is not None:
+            remote = remote.ipv4_mapped
+        if remote is None or not any(remote in network for network in self.networks):
+            raise NotAuthentic(f"the address {remote or 'of the sender'} is not allowed")
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", errors="replace")
+
+
+def _same(given: str, expected: Secret) -> bool:
+    # As bytes: on text that is not ASCII, compare_digest raises instead of comparing.
+    return hmac.compare_digest(_bytes(given), _bytes(expected.reveal()))

@@ -1,0 +1,79 @@
+"""What callrouter works out about an event, for rules, templates and plugins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from datetime import tzinfo
+from typing import Any
+
+from router import clock, phone
+from router.calls.state import Call, Step
+from router.event import CallEvent
+
+_WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+#: Facts that hold on ``call_ended`` and ``call_corrected`` alone.
+_OF_THE_END = ("ended", "missed", "outcome")
+
+
+def facts(
+    call: Call,
+    event: CallEvent,
+    step: Step,
+    *,
+    zone: tzinfo,
+    region: str | None,
+    own_numbers: Set[str] = frozenset(),
+) -> dict[str, Any]:
+    """Return the derived facts of *event*, JSON values only; *call* is the call after it.
+
+    - ``first``, ``late``: the first event of its call; older than one already seen.
+    - ``answered``, ``ring_seconds``, ``talk_seconds``, ``direction``: as the call stands after the event.
+    - ``from_number``, ``to_number``: E.164; None when the text is no number.
+    - ``customer_number``: the outside party, ``from`` of an inbound and ``to`` of an outbound call; None when that is
+      one of *own_numbers* or the direction is unknown.
+    - each of the three also with ``_international`` in place of ``_number``'s spelling, and as ``_country``.
+    - ``local_time``, ``weekday``, ``timezone``: ``event_time`` on the wall clock of *zone*, to the minute.
+    - ``ended``, ``missed``, ``outcome``: on ``call_ended`` and ``call_corrected`` only.
+    """
+    from_ = phone.parse(event.fields.get("from") or call.from_, region)
+    to = phone.parse(event.fields.get("to") or call.to, region)
+    customer = {"inbound": from_, "outbound": to}.get(call.direction or "")
+    if customer and customer.e164 in own_numbers:
+        customer = None
+    local = clock.local(event.event_time, zone)
+    found: dict[str, Any] = {
+        "first": step.first,
+        "late": step.late,
+        "answered": call.answered,
+        "ring_seconds": call.ring_seconds,
+        "talk_seconds": call.talk_seconds,
+        "direction": call.direction,
+        "from_number": from_ and from_.e164,
+        "to_number": to and to.e164,
+        "customer_number": customer and customer.e164,
+        "from_number_international": from_ and from_.international,
+        "to_number_international": to and to.international,
+        "customer_number_international": customer and customer.international,
+        "from_country": from_ and from_.country,
+        "to_country": to and to.country,
+        "customer_country": customer and customer.country,
+        "local_time": local.isoformat(timespec="minutes"),
+        "weekday": _WEEKDAYS[local.weekday()],
+        "timezone": str(zone),
+    }
+    if step.own:
+        found |= {"ended": True, "missed": call.missed, "outcome": call.outcome}
+    return found
+
+
+def subject(event: CallEvent, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the one flat mapping that rules see: the sender's fields under their own names, overlaid by *facts*.
+
+    ``from`` and ``to`` stay as the sender wrote them. A sender cannot state what only the end of a call can.
+    """
+    seen = {**event.fields, **facts}
+    if "ended" not in facts:
+        for name in _OF_THE_END:
+            seen.pop(name, None)
+    return seen

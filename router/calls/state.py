@@ -1,0 +1,266 @@
+"""One call, moved forward by each of its events, in whatever order they arrive."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+from router import clock, phone
+from router.event import CallEvent
+
+
+class CallState(IntEnum):
+    """How far a call has come. It never goes back, whatever order its events arrive in."""
+
+    SETUP = 0
+    RINGING = 1
+    ANSWERED = 2
+    ENDED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of one source, as its events so far tell it. Moments are seconds since 1970; None: not known."""
+
+    source: str
+    call_id: str
+    state: CallState = CallState.SETUP
+    direction: str | None = None
+    from_: str = ""
+    to: str = ""
+    tag: str | None = None
+    started_at: float | None = None
+    answered_at: float | None = None
+    ended_at: float | None = None
+    #: True once an ``answered`` event, or a ``call_answered`` worth believing, has been seen.
+    answered: bool = False
+    machine: bool = False
+    #: The type of the terminal event that decides the outcome; None while there was none.
+    terminal: str | None = None
+    #: answered, no_answer, busy, cancelled, rejected, failed, machine or unknown; None while the call goes on.
+    outcome: str | None = None
+    missed: bool = False
+    ring_seconds: float | None = None
+    talk_seconds: float | None = None
+    first_event_at: float = 0.0
+    #: The newest ``event_time`` seen; an event older than this is late.
+    last_event_at: float = 0.0
+    last_received_at: float = 0.0
+    events: int = 0
+    #: When callrouter will say ``call_ended``; None before the first terminal event and after it was said.
+    end_due_at: float | None = None
+    #: How often ``call_ended`` or ``call_corrected`` was said, and with which outcome last.
+    ends_told: int = 0
+    told_outcome: str | None = None
+    told_missed: bool = False
+    #: ``once: call`` rules that this call has used up.
+    fired: frozenset[str] = field(default_factory=frozenset)
+
+    def as_mapping(self) -> dict[str, Any]:
+        """The call for templates and plugins: JSON values only, times as text, ``uuid`` for ``call_id``."""
+        return {
+            "source": self.source,
+            "uuid": self.call_id,
+            "state": self.state.name.lower(),
+            "direction": self.direction,
+            "from": self.from_,
+            "to": self.to,
+            "tag": self.tag,
+            "started_at": text_or_none(self.started_at),
+            "answered_at": text_or_none(self.answered_at),
+            "ended_at": text_or_none(self.ended_at),
+            "answered": self.answered,
+            "machine": self.machine,
+            "outcome": self.outcome,
+            "missed": self.missed,
+            "ring_seconds": self.ring_seconds,
+            "talk_seconds": self.talk_seconds,
+            "first_event_at": clock.text(self.first_event_at),
+            "last_event_at": clock.text(self.last_event_at),
+            "events": self.events,
+        }
+
+
+class Step(NamedTuple):
+    """What one event meant to its call."""
+
+    #: No event of the call was seen before.
+    first: bool = False
+    #: An event with a newer ``event_time`` was seen before.
+    late: bool = False
+    #: The first terminal event: the call is over now.
+    terminal: bool = False
+    #: callrouter's own ``call_ended`` or ``call_corrected``: it moves nothing.
+    own: bool = False
+
+
+#: The step of every event that callrouter makes itself.
+OWN = Step(own=True)
+
+#: Terminal events and the outcome each gives a call that nobody answered. Of several the later in this list decides,
+#: whichever came first: each says more than the ones before it, and ``completed`` says only that the call is over.
+_OUTCOMES = {
+    "completed": "no_answer",
+    "cancelled": "cancelled",
+    "failed": "failed",
+    "rejected": "rejected",
+    "busy": "busy",
+}
+_WEIGHTS = {kind: weight for weight, kind in enumerate((None, *_OUTCOMES))}
+
+_STATES = {
+    "ringing": CallState.RINGING,
+    "early_media": CallState.RINGING,
+    "answered": CallState.ANSWERED,
+    **dict.fromkeys(_OUTCOMES, CallState.ENDED),
+}
+
+#: Seconds by which ``call_answered`` and ``call_completed`` may lie before ``call_started`` and still be believed: some
+#: clocks cut off the fraction, some machines differ. The sender's own documented sample is two years off.
+TOLERANCE = 5.0
+
+
+def advance(
+    call: Call | None, event: CallEvent, *, own_numbers: Set[str], region: str | None, settle: float
+) -> tuple[Call, Step]:
+    """Return the call after *event*, and what the event meant to it. *call* is None when none was known.
+
+    The order of events does not matter to state, outcome, missed and durations; they follow from the set of events.
+    At the first terminal event (completed, busy, cancelled, rejected, failed) ``end_due_at`` becomes the time of
+    receipt when the call was answered, else *settle* seconds later; an ``answered`` that comes in between makes it due
+    at once. Once the end was told, a change of outcome or missed makes one correction due in the same way, and a
+    change back before it was told takes it away again.
+    """
+    fields, kind = event.fields, event.event_type
+    known = call if call is not None else Call(event.source, event.call_id, first_event_at=event.event_time)
+    late = event.event_time < known.last_event_at
+    started = _moment(fields.get("call_started"))
+    answered_at = _earliest(known.answered_at, _answered_at(event, started))
+    ended_at, terminal = known.ended_at, known.terminal
+    if kind in _OUTCOMES:
+        ended_at = max(ended_at or 0.0, _ended_at(event, started))
+        terminal = max(terminal, kind, key=_WEIGHTS.__getitem__)
+    answered = answered_at is not None
+    state = max(known.state, _STATES.get(kind, CallState.SETUP), CallState.ANSWERED if answered else CallState.SETUP)
+    from_ = _newer(known.from_, fields.get("from"), late) or ""
+    to = _newer(known.to, fields.get("to"), late) or ""
+    moved = replace(
+        known,
+        state=state,
+        direction=_direction(fields.get("direction")) or known.direction or told_from(from_, to, own_numbers, region),
+        from_=from_,
+        to=to,
+        tag=_newer(known.tag, fields.get("tag"), late),
+        started_at=_earliest(known.started_at, started),
+        answered_at=answered_at,
+        ended_at=ended_at,
+        answered=answered,
+        machine=known.machine or fields.get("machine_detected") is True,
+        terminal=terminal,
+        first_event_at=min(known.first_event_at, event.event_time),
+        last_event_at=max(known.last_event_at, event.event_time),
+        last_received_at=max(known.last_received_at, event.received_at),
+        events=known.events + 1,
+    )
+    moved = concluded(moved, event.received_at + (0.0 if answered else settle))
+    return moved, Step(call is None, late, known.terminal is None and terminal is not None)
+
+
+def concluded(call: Call, due_at: float) -> Call:
+    """Return *call* with everything that follows from the rest of it; an end still to be told is due at *due_at*.
+
+    outcome, once the call is over: ``unknown`` when it only fell silent; else ``machine`` when it was answered and
+    ``machine_detected`` was true, ``answered`` when it was answered, and otherwise what the terminal event says, where
+    ``completed`` means ``no_answer``.
+
+    missed: the call is inbound and over, no ``answered`` event was seen, and no ``call_answered`` worth believing.
+
+    ring_seconds: from ``call_started`` until it was answered, or until its end. talk_seconds: from the answer until the
+    end. Never negative, and None where one of the two moments is not known.
+    """
+    over = call.state is CallState.ENDED
+    outcome = _outcome(call) if over else None
+    missed = over and call.direction == "inbound" and not call.answered
+    return replace(
+        call,
+        outcome=outcome,
+        missed=missed,
+        ring_seconds=_between(call.started_at, call.answered_at if call.answered else call.ended_at),
+        talk_seconds=_between(call.answered_at, call.ended_at),
+        end_due_at=_end_due_at(call, outcome, missed, due_at) if over else None,
+    )
+
+
+def _outcome(call: Call) -> str:
+    if call.terminal is None:
+        return "unknown"
+    if call.answered:
+        return "machine" if call.machine else "answered"
+    return _OUTCOMES[call.terminal]
+
+
+def _end_due_at(call: Call, outcome: str | None, missed: bool, due_at: float) -> float | None:
+    if call.ends_told and (outcome, missed) == (call.told_outcome, call.told_missed):
+        return None
+    return due_at if call.end_due_at is None else min(call.end_due_at, due_at)
+
+
+def _moment(value: object) -> float | None:
+    return clock.parse(value) if isinstance(value, str) else None
+
+
+def text_or_none(seconds: float | None) -> str | None:
+    """Return the moment as text, and None for None."""
+    return None if seconds is None else clock.text(seconds)
+
+
+def _answered_at(event: CallEvent, started: float | None) -> float | None:
+    answered = _moment(event.fields.get("call_answered"))
+    if answered is not None and (started is None or answered >= started - TOLERANCE):
+        return answered
+    return event.event_time if event.event_type == "answered" else None
+
+
+def _ended_at(event: CallEvent, started: float | None) -> float:
+    ended = _moment(event.fields.get("call_completed"))
+    if ended is not None and (started is None or ended >= started - TOLERANCE):
+        return ended
+    return event.event_time
+
+
+def _earliest(one: float | None, other: float | None) -> float | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)
+
+
+def _between(start: float | None, end: float | None) -> float | None:
+    return None if start is None or end is None else max(0.0, round(end - start, 3))
+
+
+def _newer(known: str | None, value: object, late: bool) -> str | None:
+    if not isinstance(value, str) or (known and (late or not value)):
+        return known
+    return value
+
+
+def _direction(value: object) -> str | None:
+    return value if value in {"inbound", "outbound"} and isinstance(value, str) else None
+
+
+def told_from(from_: str, to: str, own_numbers: Set[str], region: str | None) -> str | None:
+    """Return the direction that *own_numbers* (E.164) tell; None when neither end is ours, or both are."""
+    if not own_numbers:
+        return None
+    ours, theirs = is_own(to, own_numbers, region), is_own(from_, own_numbers, region)
+    if ours == theirs:
+        return None
+    return "inbound" if ours else "outbound"
+
+
+def is_own(text: str, own_numbers: Set[str], region: str | None) -> bool:
+    """Whether the number in *text* is one of *own_numbers* (E.164)."""
+    number = phone.parse(text, region)
+    return (number.e164 if number else text) in own_numbers

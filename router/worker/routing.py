@@ -1,0 +1,209 @@
+"""The route step: an event moves its call, the rules decide, and what is owed to whom is written down."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from router.calls import OWN, Call, Step, advance, ended_event, facts, fall_silent, subject, tell
+from router.config import Config
+from router.errors import Fault, InvalidEvent, StoreError
+from router.event import CallEvent, check, read
+from router.inbox import Entry
+from router.routes import Send
+from router.store import NewDelivery, NewEvent, Store
+
+log = logging.getLogger(__name__)
+
+#: Calls kept in memory; a busy hour of a large office. About a kilobyte each.
+_RECENT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """What became of one event, for logs and counts."""
+
+    source: str
+    #: None when the body is in quarantine and nothing in it was read.
+    call_id: str | None = None
+    event_type: str | None = None
+    #: None when it is in quarantine, or known already.
+    event_id: int | None = None
+    rules: tuple[str, ...] = ()
+    #: Who is owed the event.
+    destinations: tuple[str, ...] = ()
+    #: Who would be owed it, were they not disabled.
+    skipped: tuple[str, ...] = ()
+    unmatched: bool = False
+    late: bool = False
+    duplicate: bool = False
+    #: Its id in quarantine, with the reason in ``faults``; None when it is not there.
+    quarantined: int | None = None
+    faults: tuple[Fault, ...] = ()
+    #: On ``call_ended`` and ``call_corrected`` only.
+    outcome: str | None = None
+    missed: bool | None = None
+
+
+class Routing:
+    """Routes under one configuration; a reload makes a new one.
+
+    Everything is to be called inside a transaction of the store. When that is rolled back, ``forget`` must follow:
+    what is remembered of calls may then be news that never happened.
+    """
+
+    def __init__(self, store: Store, config: Config) -> None:
+        self._store = store
+        self._config = config
+        self._recent: OrderedDict[tuple[str, str], Call] = OrderedDict()
+
+    def forget(self) -> None:
+        """Ask the store for each call again."""
+        self._recent.clear()
+
+    def route(self, entry: Entry, now: float) -> Routed:
+        """Route one inbox entry and return what became of it: an event with its deliveries, or a quarantined body.
+
+        Nothing but StoreError is raised: an entry that cannot be routed, for whatever reason, goes to quarantine with
+        that reason, so that it is neither lost nor in the way of others. A duplicate changes nothing.
+        """
+        if entry.faults:
+            return self._set_aside(entry, entry.faults)
+        try:
+            return self._route(read(entry.body, entry.source, entry.received_at), now)
+        except StoreError:
+            raise
+        except InvalidEvent as ex:
+            return self._set_aside(entry, ex.faults)
+        except Exception as ex:
+            log.exception("An event of source %s could not be routed; it is in quarantine.", entry.source)
+            return self._set_aside(entry, [_bug(ex)])
+
+    def end_calls(self, now: float, limit: int = 500) -> list[Routed]:
+        """Say ``call_ended`` or ``call_corrected`` of up to *limit* calls for which it is due, and end silent ones.
+
+        While the inbox still has entries, *now* must be the time of receipt of the last one routed: an ``answered``
+        that waits there was received in time, and its call is neither missed nor silent.
+        """
+        told = []
+        for call in self._store.calls_to_end(now, now - self._config.stale_after, limit):
+            told.append(self._tell(call if call.end_due_at is not None else fall_silent(call, now), now))
+        return told
+
+    def readmit(self, quarantine_id: int, now: float) -> Routed | None:
+        """Route a body from quarantine as an event received *now*, if its source may send it by its present settings.
+
+        Return None, changing nothing, when it may not, when there is no such body or source, or when it was readmitted
+        before.
+        """
+        row = self._store.refused(quarantine_id)
+        source = self._config.sources.get(row.source) if row else None
+        if row is None or source is None or row.readmitted_at is not None:
+            return None
+        try:
+            check(row.body, validation=source.validation, accept_types=source.accept_types)
+            routed = self._route(read(row.body, row.source, now), now)
+        except StoreError:
+            raise
+        except InvalidEvent:
+            return None
+        except Exception:
+            log.exception("The body %d in quarantine could not be routed; it stays there.", quarantine_id)
+            return None
+        self._store.readmitted(quarantine_id, now)
+        return routed
+
+    def _route(self, event: CallEvent, now: float) -> Routed:
+        key = (event.source, event.call_id)
+        known = self._recent.get(key) or self._store.call(*key)
+        config = self._config
+        call, step = advance(known, event, own_numbers=config.own_numbers, region=config.region, settle=config.settle)
+        routed, fired = self._add(event, call, step, now)
+        # What was known before has not been touched: a duplicate moves nothing.
+        if not routed.duplicate:
+            self._keep(replace(call, fired=fired) if fired != call.fired else call)
+        return routed
+
+    def _tell(self, call: Call, now: float) -> Routed:
+        event = ended_event(call, now)
+        fired = call.fired
+        try:
+            routed, fired = self._add(event, call, OWN, now)
+        except StoreError:
+            raise
+        except Exception as ex:
+            log.exception("The end of call %s of source %s could not be routed.", call.call_id, call.source)
+            aside = Entry(event.source, event.body, now, "callrouter")
+            routed = self._set_aside(aside, [_bug(ex)])
+        self._keep(tell(replace(call, fired=fired)))
+        return routed
+
+    def _add(self, event: CallEvent, call: Call, step: Step, now: float) -> tuple[Routed, frozenset[str]]:
+        config = self._config
+        found = facts(call, event, step, zone=config.timezone, region=config.region, own_numbers=config.own_numbers)
+        decision = config.routes.decide(subject(event, found), from_sender=not step.own, fired=call.fired)
+        owed, skipped = self._owed(decision.sends)
+        event_id = self._store.add_event(
+            NewEvent(
+                key=event.key,
+                source=event.source,
+                call_id=event.call_id,
+                event_type=event.event_type,
+                event_time=event.event_time,
+                received_at=event.received_at,
+                body=event.body,
+                facts=found,
+                late=step.late,
+                config_version=config.version,
+                rules=decision.rules,
+                unmatched=decision.unmatched,
+                from_sender=not step.own,
+            ),
+            owed,
+            now=now,
+        )
+        if event_id is None:
+            return Routed(event.source, event.call_id, event.event_type, duplicate=True), call.fired
+        routed = Routed(
+            source=event.source,
+            call_id=event.call_id,
+            event_type=event.event_type,
+            event_id=event_id,
+            rules=decision.rules,
+            destinations=tuple(delivery.destination for delivery in owed),
+            skipped=skipped,
+            unmatched=decision.unmatched,
+            late=step.late,
+            outcome=call.outcome if step.own else None,
+            missed=call.missed if step.own else None,
+        )
+        return routed, call.fired.union(decision.fired) if decision.fired else call.fired
+
+    def _owed(self, sends: Sequence[Send]) -> tuple[list[NewDelivery], tuple[str, ...]]:
+        owed, skipped = [], []
+        for send in sends:
+            destination = self._config.destinations[send.destination]
+            if destination.disabled is not None:
+                skipped.append(send.destination)
+                continue
+            held = destination.after_dead_letter == "hold"
+            owed.append(NewDelivery(send.destination, send.rule, destination.order == "call", held))
+        return owed, tuple(skipped)
+
+    def _keep(self, call: Call) -> None:
+        self._store.keep_call(call)
+        key = (call.source, call.call_id)
+        self._recent[key] = call
+        self._recent.move_to_end(key)
+        if len(self._recent) > _RECENT:
+            self._recent.popitem(last=False)
+
+    def _set_aside(self, entry: Entry, faults: Sequence[Fault]) -> Routed:
+        kept = self._store.quarantine(entry.source, entry.body, faults, entry.received_at, entry.remote)
+        return Routed(entry.source, quarantined=kept, faults=tuple(faults))
+
+
+def _bug(ex: Exception) -> Fault:
+    return Fault("", f"callrouter failed to route it, which is a mistake in callrouter ({type(ex).__name__}: {ex})")
