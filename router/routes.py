@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
+from router.matching import Condition
+
 #: Every field of the event by its name, its derived facts and ``source``, in one flat mapping.
 Subject = Mapping[str, Any]
 
@@ -23,6 +25,8 @@ class Rule:
     #: True when the condition names call_ended or call_corrected, or a fact that only they have. Every other
     #: rule sees the sender's events alone.
     sees_own_events: bool = False
+    #: What ``matches`` was compiled from; explains itself.
+    condition: Condition | None = None
 
 
 @dataclass(frozen=True, slots=True)

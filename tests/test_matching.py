@@ -1,0 +1,189 @@
+"""One `when:` block: what it matches, what it refuses, and how it explains itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from router.matching import Condition, compile_when
+
+MISSED = {
+    "source": "wavix", "event_type": "call_ended", "direction": "inbound", "tag": "sales-uk", "machine_detected": False,
+    "missed": True, "ended": True, "outcome": "no_answer", "customer_number": "+442071234567", "from": "442071234567",
+    "weekday": "mon", "extra": 3,
+}  # fmt: skip
+
+
+def condition(when: dict[str, Any], **options: Any) -> Condition:
+    mistakes: list[str] = []
+    compiled = compile_when(when, lambda _, text, hint: mistakes.append(f"{text}; {hint}"), **options)
+    assert mistakes == []
+    return compiled
+
+
+def refusals(when: dict[str, Any], **options: Any) -> list[tuple[object, str, str | None]]:
+    mistakes: list[tuple[object, str, str | None]] = []
+    compile_when(when, lambda at, text, hint: mistakes.append((at, text, hint)), **options)
+    return mistakes
+
+
+@pytest.mark.parametrize(
+    ("when", "held"),
+    [
+        ({"event_type": "call_ended"}, True),
+        ({"event_type": "completed"}, False),
+        ({"missed": "true"}, True),
+        ({"missed": "false"}, False),
+        ({"machine_detected": "false"}, True),
+        ({"tag": ["support", "sales-uk"]}, True),
+        ({"tag": "sales*"}, True),
+        ({"tag": "Sales*"}, False),
+        ({"tag": "sales-??"}, True),
+        ({"tag": "sales-?"}, False),
+        ({"tag": "*-uk"}, True),
+        ({"tag": "s*-*k"}, True),
+        ({"tag": ["support", "x*"]}, False),
+        ({"tag": {"not": "support"}}, True),
+        ({"tag": {"not": ["support", "sales*"]}}, False),
+        ({"missed": "true", "direction": "inbound"}, True),
+        ({"missed": "true", "direction": "outbound"}, False),
+        ({"customer_number": "+44*"}, True),
+        ({"any": [{"tag": "support"}, {"direction": "inbound"}]}, True),
+        ({"any": [{"tag": "support"}, {"direction": "inbound", "missed": "false"}]}, False),
+        ({"all": [{"tag": "sales*"}, {"tag": "*uk"}]}, True),
+        ({"all": [{"tag": "sales*"}, {"tag": "*de"}]}, False),
+        ({"not": {"tag": "sales*", "direction": "outbound"}}, True),
+        ({"not": {"tag": "sales*", "direction": "inbound"}}, False),
+        ({"not": {"any": [{"tag": "support"}, {"not": {"direction": "inbound"}}]}}, True),
+        ({"weekday": ["sat", "sun"]}, False),
+    ],
+)
+def test_a_condition_holds_exactly_when_its_words_say_so(when: dict[str, Any], held: bool) -> None:
+    assert condition(when).matches(MISSED) is held
+
+
+@pytest.mark.parametrize("subject", [{}, {"tag": None}])
+@pytest.mark.parametrize(
+    ("when", "held"),
+    [
+        ({"tag": "sales"}, False),
+        ({"tag": "*"}, False),
+        ({"tag": "None"}, False),
+        ({"tag": {"not": "sales"}}, True),
+        ({"tag": {"not": "*"}}, True),
+        ({"not": {"tag": "sales"}}, True),
+        ({"missed": "false"}, False),
+        ({"any": [{"tag": "sales"}, {"direction": "inbound"}]}, False),
+    ],
+)
+def test_a_missing_field_fails_every_test_and_passes_every_not(
+    subject: dict[str, Any], when: dict[str, Any], held: bool
+) -> None:
+    assert condition(when).matches(subject) is held
+
+
+def test_a_wildcard_never_takes_exponential_time() -> None:
+    assert not condition({"tag": "a*a*a*a*a*a*a*a*a*a*a*a*b"}).matches({"tag": "a" * 10_000})
+
+
+@pytest.mark.parametrize(
+    ("when", "sees"),
+    [
+        ({"event_type": "call_ended"}, True),
+        ({"event_type": ["completed", "call_corrected"]}, True),
+        ({"missed": "true"}, True),
+        ({"any": [{"tag": "a"}, {"outcome": "busy"}]}, True),
+        ({"not": {"ended": "true"}}, True),
+        ({"event_type": "call_*"}, False),
+        ({"event_type": {"not": "call_ended"}}, False),
+        ({"answered": "true", "direction": "inbound"}, False),
+    ],
+)
+def test_a_rule_sees_our_own_events_only_when_it_names_them(when: dict[str, Any], sees: bool) -> None:
+    assert condition(when).sees_own_events is sees
+
+
+@pytest.mark.parametrize(
+    ("when", "at", "text", "hint"),
+    [
+        ({"tagg": "a"}, "tagg", 'unknown key "tagg" in a condition', 'did you mean "tag"?'),
+        ({"colour": "a"}, "colour", 'unknown key "colour" in a condition', "allowed are all, answered, any"),
+        ({"hours": "business"}, "hours", '"hours" in a condition is not built yet', "let the destination"),
+        ({"event_payload.type": "dtmf"}, "event_payload.type", "is not built yet", "derived facts"),
+        ({"event_type": "complted"}, "complted", '"complted" is no event_type', 'did you mean "completed"?'),
+        ({"event_type": "missed"}, "missed", '"missed" is no event_type', "write missed: true instead"),
+        ({"event_type": "party"}, "party", '"party" is no event_type', "accept_types"),
+        ({"event_type": "ring-*"}, "ring-*", 'no event_type is like "ring-*"', "ringing"),
+        ({"direction": "inbund"}, "inbund", '"inbund" is no direction', 'did you mean "inbound"?'),
+        ({"weekday": "Monday"}, "Monday", '"Monday" is no weekday', 'write "mon"'),
+        ({"missed": "yes"}, "yes", 'either true or false, not "yes"', "did you mean true?"),
+        ({"missed": "True"}, "True", 'either true or false, not "True"', "did you mean true?"),
+        ({"missed": "sometimes"}, "sometimes", "either true or false", "write true or false"),
+        ({"tag": {"prefix": "a"}}, "prefix", '"prefix" is not built yet', 'a wildcard: "text*"'),
+        ({"tag": {"nto": "a"}}, "nto", 'unknown word "nto" for "tag"', 'did you mean "not"?'),
+        ({"tag": {}}, "tag", '"tag" has no value', "remove the key"),
+        ({"tag": []}, "tag", "empty list, which nothing can match", "at least one"),
+        ({"any": {"tag": "a"}}, "any", '"any" needs a list of conditions', "write any: ["),
+        ({"not": "sales"}, "not", '"not" as a key needs a condition', "tag: {not: sales}"),
+        ({"customer_number": "0207*"}, "0207*", 'no phone number is like "0207*"', "+442071234567"),
+        ({"source": "wavx"}, "wavx", '"wavx" is no source', 'did you mean "wavix"?'),
+    ],
+)
+def test_a_mistake_is_reported_where_it_stands_with_what_to_write(
+    when: dict[str, Any], at: str, text: str, hint: str
+) -> None:
+    mistakes = refusals(when, sources={"wavix"})
+
+    assert len(mistakes) == 1
+    assert mistakes[0][0] == at
+    assert text in mistakes[0][1]
+    assert hint in (mistakes[0][2] or "")
+
+
+def test_every_mistake_is_reported_not_only_the_first() -> None:
+    assert len(refusals({"direction": "inbund", "any": [{"tagg": "a"}, {"missed": "no"}]})) == 3
+
+
+def test_an_empty_condition_is_refused_because_it_would_match_everything() -> None:
+    assert "match everything" in refusals({})[0][1]
+
+
+def test_event_types_that_a_source_accepts_are_known() -> None:
+    assert refusals({"event_type": "dtmf"}, extra_types={"dtmf"}) == []
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        {"event_type": "completed", "missed": "true"},
+        {"event_type": ["completed", "busy"], "all": [{"outcome": "busy"}]},
+        {"ended": "true", "event_type": "answ*"},
+    ],
+)
+def test_a_fact_of_the_whole_call_joined_with_another_event_never_matches_and_is_refused(when: dict[str, Any]) -> None:
+    assert "this never matches" in refusals(when)[0][1]
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        {"event_type": "call_ended", "missed": "true"},
+        {"event_type": ["completed", "call_ended"], "missed": "true"},
+        {"event_type": "*", "missed": "true"},
+        {"any": [{"event_type": "completed"}, {"missed": "true"}]},
+    ],
+)
+def test_what_can_match_call_ended_is_not_refused(when: dict[str, Any]) -> None:
+    assert refusals(when) == []
+
+
+def test_an_explanation_shows_each_test_with_what_it_met() -> None:
+    explained = condition({"direction": "inbound", "any": [{"tag": ["a", "b*"]}, {"outcome": {"not": "busy"}}]})
+
+    assert [(one.key, one.wanted, one.actual, one.held, one.depth) for one in explained.explain(MISSED)] == [
+        ("direction", "inbound", "inbound", True, 0),
+        ("any", "any of these", None, True, 0),
+        ("tag", "a or b*", "sales-uk", False, 1),
+        ("outcome", "not busy", "no_answer", True, 1),
+    ]

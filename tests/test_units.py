@@ -1,0 +1,55 @@
+"""Durations and rates: what operators may write, and how seconds are told to a person."""
+
+from __future__ import annotations
+
+import pytest
+
+from router.units import Rate, duration, rate, spell
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("200ms", 0.2), ("5s", 5), ("2m", 120), ("3h", 10800), ("4d", 345600), ("1.5h", 5400), ("2h30m", 9000)],
+)
+def test_a_duration_is_a_number_with_its_unit(text: str, seconds: float) -> None:
+    assert duration(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("60", '"60" has no unit; did you mean "60s"?'),
+        ("30sec", '"30sec" is no duration; write for example 200ms, 5s, 2m, 3h or 4d'),
+        ("", "is no duration"),
+        ("-5s", "is no duration"),
+        ("5 s", "is no duration"),
+        ("1e9s", "is no duration"),
+    ],
+)
+def test_what_is_no_duration_is_told_what_to_write(text: str, sentence: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        duration(text)
+
+    assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("10/s", Rate(10, 1)), ("60/m", Rate(60, 60)), ("5/h", Rate(5, 3600)), ("1/d", Rate(1, 86400))],
+)
+def test_a_rate_is_a_count_in_a_unit_of_time(text: str, expected: Rate) -> None:
+    assert rate(text) == expected
+
+
+@pytest.mark.parametrize("text", ["10", "0/s", "10/5s", "ten/s", "-1/s", "1.5/s", ""])
+def test_what_is_no_rate_is_told_what_to_write(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is no rate; write for example 10/s or 60/m"):
+        rate(text)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0s"), (0.2, "0.2s"), (5, "5s"), (9.96, "10s"), (59.7, "1m"), (161, "2m 41s"), (3600, "1h"), (90061, "1d 1h")],
+)
+def test_seconds_are_told_in_their_two_largest_units(seconds: float, text: str) -> None:
+    assert spell(seconds) == text
