@@ -1,1 +1,0 @@
-"""HTTP to destinations, with every precaution in one place."""

@@ -1,0 +1,76 @@
+"""What a destination's status means for a delivery, decided once for all plugins."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from router.errors import DeliveryFailed, DestinationUnusable, PermanentFailure, TemporaryFailure
+
+#: How much of an error answer goes into a reason.
+EXCERPT = 200
+
+#: A longer Retry-After is a mistake or an attack; the retry policy goes on with this instead.
+LONGEST_RETRY_AFTER = 36000.0
+
+#: "Cannot say now", in the words of RFC 9110, 8470 and 6585: worth the same request again.
+_AGAIN = {408, 425, 429}
+
+#: Credentials refused, or gone for good: nothing sent there will be accepted until somebody acts.
+_UNUSABLE = {401, 403, 410}
+
+
+def failure(host: str, status: int, headers: Mapping[str, str], excerpt: str, *, now: float) -> DeliveryFailed:
+    """Return the failure that *status*, not a 2xx, stands for; *headers* have lower-case names."""
+    said = f"{host} answered {_spell(status)}"
+    if 300 <= status < 400:
+        place = _new_place(headers.get("location", ""))
+        return PermanentFailure(f"{said}{place}; redirects are not followed, give the final address", status=status)
+    reason = f"{said}: {excerpt}" if excerpt else said
+    if status in _UNUSABLE:
+        return DestinationUnusable(reason, status=status)
+    if status in _AGAIN or status >= 500:
+        wait = retry_after(headers.get("retry-after"), now)
+        return TemporaryFailure(reason, status=status, retry_after=wait)
+    return PermanentFailure(reason, status=status)
+
+
+def retry_after(value: str | None, now: float) -> float | None:
+    """Return the seconds a ``Retry-After`` header asks for, as a number or an HTTP date; None when it asks nothing."""
+    if not value:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(value).timestamp() - now
+        except (ValueError, OverflowError):
+            return None
+    # NaN compares false with everything and ends here too.
+    return min(seconds, LONGEST_RETRY_AFTER) if seconds > 0 else None
+
+
+def excerpt(body: bytes) -> str:
+    """Return the beginning of *body* as one printable line, for a reason."""
+    text = body[: EXCERPT * 4].decode("utf-8", "replace")
+    line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    return line if len(line) <= EXCERPT else line[: EXCERPT - 1] + "…"
+
+
+def _spell(status: int) -> str:
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(status)
+
+
+def _new_place(location: str) -> str:
+    """Name the host alone: the rest of a Location may carry the secret it was asked with."""
+    try:
+        host = urlsplit(location).hostname or ""
+    except ValueError:
+        return ""
+    return f" (to {host})" if re.fullmatch(r"[\w.:-]{1,253}", host, re.ASCII) else ""

@@ -1,0 +1,238 @@
+"""``Http`` for plugins, over requests. One for each destination and thread; its connections are nobody else's."""
+
+from __future__ import annotations
+
+import http.client
+import json as json_format
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+
+from router import __version__, clock
+from router.errors import AnswerLost, DeliveryFailed, DestinationUnusable, PermanentFailure, TemporaryFailure
+from router.outgoing.answers import excerpt, failure
+from router.outgoing.connection import POOLS, Exchange, Found, resolve, tls_context
+from router.outgoing.redaction import Redaction, secrets_in
+from router.plugin import Answer
+from router.secret import Secret
+
+#: An answer is cut here, after it was unpacked.
+MAX_ANSWER = 1024 * 1024
+
+#: As much of an error answer as is read for its excerpt.
+MAX_ERROR = 8 * 1024
+
+#: Plugins that write to one record each use many URLs; the prepared ones are forgotten together.
+MAX_PREPARED = 256
+
+# urllib3 logs the path of every request at DEBUG and WARNING, and in a webhook's path lies its secret.
+for _name in ("urllib3.connectionpool", "urllib3.connection", "urllib3.response", "urllib3.util.retry"):
+    logging.getLogger(_name).setLevel(logging.CRITICAL + 1)
+
+
+class RequestsHttp:
+    """Sends requests of one destination from one thread.
+
+    *timeout* is the time limit of the whole exchange, from looking up the name to the last byte of the answer. *ca*
+    takes the place of the public certificate authorities. A request through *proxy* (``http://…``) leaves the
+    choice of addresses to the proxy. A connection that rested *keep_idle* seconds is not used again.
+    """
+
+    def __init__(
+        self,
+        *,
+        timeout: float = 30.0,
+        allow_private: bool = True,
+        ca: Path | None = None,
+        proxy: Secret | None = None,
+        keep_idle: float = 1.5,
+        resolve: Callable[[str, int], Sequence[Found]] = resolve,
+    ) -> None:
+        self._timeout = timeout
+        self._exchange = Exchange(allow_private=allow_private, keep_idle=keep_idle, resolve=resolve)
+        self._proxy = proxy
+        if proxy and not proxy.reveal().startswith("http://"):
+            raise DestinationUnusable("proxy: must be an http:// address")
+        self._proxies = {"http": proxy.reveal(), "https": proxy.reveal()} if proxy else None
+        self._adapter = _Adapter(self._exchange, ca)
+        self._prepared: dict[tuple[str, str], _Request] = {}
+
+    def request(
+        self,
+        method: str,
+        url: str | Secret,
+        *,
+        headers: Mapping[str, str | Secret] | None = None,
+        json: Any = None,
+        body: bytes | None = None,
+    ) -> Answer:
+        address = url.reveal() if isinstance(url, Secret) else url
+        request = self._prepare(method, address)
+        if json is not None:
+            body = json_format.dumps(json, ensure_ascii=False, separators=(",", ":")).encode()
+            request.headers["Content-Type"] = "application/json"
+        for name, value in (headers or {}).items():
+            request.headers[name] = value.reveal() if isinstance(value, Secret) else value
+        request.headers["Content-Length"] = str(len(body or b""))
+        request.body = body
+        # A failure is raised outside of every `except`, or the exception it replaces, with the URL in
+        # its text, would follow it as its __context__.
+        answer = self._exchanged(request)
+        if isinstance(answer, DeliveryFailed):
+            redact = Redaction([address, *secrets_in(headers), *secrets_in(self._proxy)])
+            answer.reason = redact(answer.reason)
+            answer.args = (answer.reason,)
+            raise answer
+        return answer
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._adapter.close()
+
+    def _prepare(self, method: str, address: str) -> _Request:
+        """Return a request ready to be filled; checking and quoting a URL costs as much as sending it."""
+        request = self._prepared.get((method, address))
+        if request is None:
+            with suppress(requests.RequestException, ValueError):
+                request = _Request(method, address, proxied=self._proxies is not None)
+            if request is None:
+                raise DestinationUnusable("the url is not a usable http:// or https:// address")
+            if len(self._prepared) >= MAX_PREPARED:
+                self._prepared.clear()
+            self._prepared[method, address] = request
+        request.headers = _HEADERS.copy()
+        return request
+
+    def _exchanged(self, request: _Request) -> Answer | DeliveryFailed:
+        host = request.host
+        self._exchange.begin(self._timeout)
+        try:
+            if self._proxies:  # the proxy looks up names; digits it would be sent to need no looking up
+                self._exchange.check_literal(request.hostname)
+            response = self._adapter.send(request, stream=True, timeout=self._timeout, proxies=self._proxies)
+        except DeliveryFailed as ex:
+            return ex
+        except requests.exceptions.SSLError as ex:
+            # The certificate of a destination is mended by its owner, mostly within hours and without
+            # telling us; nothing was sent, so trying on costs nothing and a pause would outlast the fault.
+            return TemporaryFailure(f"no secure connection to {host}: {_tls_reason(ex)}")
+        except requests.exceptions.ProxyError:
+            return TemporaryFailure(f"the proxy did not connect us to {host}")
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, http.client.HTTPException) as ex:
+            return self._broken(host, ex)
+        except ValueError:
+            return PermanentFailure(f"nothing was sent to {host}: a header or the address has characters HTTP forbids")
+        return self._read(host, response)
+
+    def _broken(self, host: str, ex: Exception) -> DeliveryFailed:
+        slow = isinstance(ex, (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError))
+        if not self._exchange.written:
+            what = f"gave no connection within {self._timeout:g}s" if slow else "broke off the connection"
+            return TemporaryFailure(f"{host} {what}; nothing was sent")
+        what = f"did not answer within {self._timeout:g}s" if slow else "closed the connection without a whole answer"
+        return AnswerLost(f"{host} {what}; whether it accepted is not known")
+
+    def _read(self, host: str, response: requests.Response) -> Answer | DeliveryFailed:
+        status, raw = response.status_code, response.raw
+        headers = {name.lower(): value for name, value in raw.headers.items()}
+        accepted = 200 <= status < 300
+        try:
+            body = raw.read(MAX_ANSWER if accepted else MAX_ERROR, decode_content=True)
+        except urllib3.exceptions.DecodeError:
+            body = b""
+        except (urllib3.exceptions.HTTPError, OSError, http.client.HTTPException):
+            body = b""
+            if accepted:
+                # A refusal may stand in the body of a 200, so half an answer is none.
+                lost = f"{host} answered {status} and broke off; whether it accepted is not known"
+                return AnswerLost(lost, status=status)
+        finally:
+            if not raw.closed:  # what is left unread would be taken for the next answer
+                raw.close()
+            raw.release_conn()
+        if accepted:
+            return Answer(status, headers, body)
+        return failure(host, status, headers, excerpt(body), now=clock.now())
+
+
+class _Request(requests.PreparedRequest):
+    """A request to one URL, filled anew for each delivery. ``host`` is what failures may name of it."""
+
+    def __init__(self, method: str, address: str, *, proxied: bool) -> None:
+        super().__init__()
+        self.prepare(method=method, url=address, hooks={"response": []})
+        url = urlsplit(self.url or "")
+        if url.scheme not in POOLS or not url.hostname:
+            raise ValueError
+        self.hostname = url.hostname
+        self.host = f"{url.hostname}:{url.port}" if url.port else url.hostname
+        #: What stands in the request line.
+        self.line = self.url if proxied and url.scheme == "http" else self.path_url
+        self.pool: urllib3.HTTPConnectionPool | None = None
+
+
+class _Adapter(HTTPAdapter):
+    """requests' adapter over our pools: one shared TLS context, no retries, nothing read from the environment.
+
+    What requests would work out again for every request (the pool, the request line) is kept with the request, and
+    no cookie is kept at all; a delivery has nothing to do with the one before it.
+    """
+
+    def __init__(self, exchange: Exchange, ca: Path | None) -> None:
+        self._context = tls_context(ca)
+        self._pools = {scheme: partial(pool, exchange=exchange) for scheme, pool in POOLS.items()}
+        super().__init__(pool_connections=MAX_PREPARED, pool_maxsize=1, max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = self._pools
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, ssl_context=self._context, **kwargs)
+        manager.pool_classes_by_scheme = self._pools
+        return manager
+
+    def get_connection_with_tls_context(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        if request.pool is None:
+            request.pool = super().get_connection_with_tls_context(request, *args, **kwargs)
+        return request.pool
+
+    def request_url(self, request: Any, proxies: Any) -> Any:  # noqa: ARG002 - requests' signature
+        return request.line
+
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+        # The context verifies, always. requests would load the authorities into it again for each connection.
+        pass
+
+    def build_response(self, req: Any, resp: Any) -> requests.Response:  # noqa: ARG002 - requests' signature
+        response = requests.Response()
+        response.status_code = resp.status
+        response.raw = resp
+        return response
+
+
+_HEADERS = requests.structures.CaseInsensitiveDict(
+    {"User-Agent": f"callrouter/{__version__}", "Accept": "*/*", "Accept-Encoding": "identity"}
+)
+
+
+def _tls_reason(ex: BaseException) -> str:
+    """Return what the TLS library says, which names hosts and certificates, never a path."""
+    inner: Any = ex
+    while inner is not None:
+        if isinstance(inner, TimeoutError):
+            return "it took too long"
+        said = getattr(inner, "verify_message", None) or getattr(inner, "reason", None)
+        if isinstance(said, str) and said:
+            return said.replace("_", " ").lower() if said.isupper() or "_" in said else said
+        arguments = [each for each in inner.args if isinstance(each, BaseException)]
+        inner = said if isinstance(said, BaseException) else arguments[0] if arguments else None
+    return "the handshake failed"

@@ -1,0 +1,267 @@
+"""Requests that leave, over real sockets: what is sent, what comes back, and what a broken exchange means."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import socket
+import threading
+import time
+
+import pytest
+
+from router.errors import AnswerLost, DestinationUnusable, PermanentFailure, TemporaryFailure
+from router.outgoing.client import MAX_ANSWER
+from router.secret import Secret
+from tests.outgoing.conftest import answer
+
+OK = answer(200, b"ok", "X-Seen: Yes")
+
+
+def test_a_2xx_answer_comes_back_whole(receive, client):
+    receiver = receive(OK)
+
+    got = client().request("POST", Secret(receiver.url("/in?a=b")), body=b"hello", headers={"X-Key": Secret("geheim")})
+
+    assert (got.status, got.body, got.headers["x-seen"]) == (200, b"ok", "Yes")
+    head, _, body = receiver.requests[0].partition(b"\r\n\r\n")
+    assert head.startswith(b"POST /in?a=b HTTP/1.1\r\n")
+    assert b"\r\nX-Key: geheim" in head
+    assert b"\r\nHost: 127.0.0.1:" in head
+    assert body == b"hello"
+
+
+def test_json_is_sent_as_json(receive, client):
+    receiver = receive(OK)
+
+    client().request("PUT", receiver.url(), json={"name": "Zoë", "n": None})
+
+    head, _, body = receiver.requests[0].partition(b"\r\n\r\n")
+    assert json.loads(body) == {"name": "Zoë", "n": None}
+    assert b"Content-Type: application/json" in head
+
+
+def test_a_header_given_replaces_ours_whatever_its_case(receive, client):
+    receiver = receive(OK)
+
+    client().request("POST", receiver.url(), json=1, headers={"content-type": "text/x", "USER-AGENT": "mine"})
+
+    assert receiver.requests[0].lower().count(b"content-type:") == 1
+    assert receiver.requests[0].lower().count(b"user-agent: mine") == 1
+
+
+def test_headers_of_one_delivery_are_not_sent_with_the_next(receive, client):
+    receiver = receive(OK)
+    http = client()
+
+    http.request("POST", receiver.url(), body=b"1", headers={"X-One": "1"})
+    http.request("POST", receiver.url(), body=b"2")
+
+    assert b"X-One" not in receiver.requests[1]
+
+
+def test_cookies_are_not_kept(receive, client):
+    receiver = receive(answer(200, b"", "Set-Cookie: a=b; Path=/"))
+    http = client()
+
+    http.request("POST", receiver.url(), body=b"1")
+    http.request("POST", receiver.url(), body=b"2")
+
+    assert b"Cookie" not in receiver.requests[1]
+
+
+def test_a_connection_is_used_again(receive, client):
+    receiver = receive(OK)
+    http = client()
+
+    for _ in range(5):
+        http.request("POST", receiver.url(), body=b"x")
+
+    assert receiver.connections == 1
+
+
+def test_a_connection_survives_an_error_answer(receive, client):
+    receiver = receive(answer(503, b"busy"))
+    http = client()
+
+    for _ in range(3):
+        with pytest.raises(TemporaryFailure):
+            http.request("POST", receiver.url(), body=b"x")
+
+    assert receiver.connections == 1
+
+
+def test_a_connection_that_has_rested_is_not_trusted_again(receive, client):
+    receiver = receive(OK)
+    http = client(keep_idle=0.0)
+
+    for _ in range(3):
+        http.request("POST", receiver.url(), body=b"x")
+
+    assert receiver.connections == 3
+
+
+def test_a_connection_the_server_closed_meanwhile_costs_nothing(receive, client):
+    closed = threading.Event()
+
+    def answer_and_close(connection: socket.socket, _: bytes) -> None:
+        connection.sendall(OK)
+        connection.shutdown(socket.SHUT_RDWR)
+        closed.set()
+
+    receiver = receive(answer_and_close)
+    http = client(keep_idle=60.0)
+
+    http.request("POST", receiver.url(), body=b"1")
+    assert closed.wait(5)
+    assert http.request("POST", receiver.url(), body=b"2").status == 200
+
+
+def test_a_request_is_sent_once_however_it_ends(receive, client):
+    receiver = receive(lambda connection, _: connection.close())
+
+    with pytest.raises(AnswerLost):
+        client().request("POST", receiver.url(), body=b"x")
+
+    assert len(receiver.requests) == 1
+
+
+def test_a_redirect_is_not_followed(receive, client):
+    stranger = receive(OK)
+    receiver = receive(answer(307, b"", f"Location: {stranger.url()}"))
+
+    with pytest.raises(PermanentFailure, match="redirects are not followed"):
+        client().request("POST", receiver.url(), body=b"x")
+
+    assert stranger.requests == []
+
+
+def test_the_words_of_an_error_answer_reach_the_reason(receive, client):
+    receiver = receive(answer(400, b"invalid_payload"))
+
+    with pytest.raises(PermanentFailure, match=r"^127\.0\.0\.1:\d+ answered 400 Bad Request: invalid_payload$"):
+        client().request("POST", receiver.url(), body=b"x")
+
+
+def test_a_refused_connection_is_temporary_because_nothing_was_sent(client):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+    with pytest.raises(TemporaryFailure, match=r"cannot connect to 127\.0\.0\.1 port .* refused"):
+        client().request("POST", f"http://127.0.0.1:{port}/", body=b"x")
+
+
+def test_an_unknown_name_is_temporary(client):
+    def no_such_name(host, port):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    with pytest.raises(TemporaryFailure, match=r"the name nowhere\.example was not found"):
+        client(resolve=no_such_name).request("POST", "http://nowhere.example/", body=b"x")
+
+
+def test_a_name_server_that_hangs_is_not_waited_for_beyond_the_time_limit(client):
+    hang = threading.Event()
+
+    with pytest.raises(TemporaryFailure, match="name server took too long"):
+        client(timeout=0.05, resolve=lambda host, port: hang.wait(5)).request("POST", "http://slow.example/", body=b"x")
+    hang.set()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        b"HTTP/1.1 20",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhal",
+        b"garbage\r\n\r\n",
+    ],
+)
+def test_an_answer_that_breaks_off_is_lost(receive, client, said):
+    def break_off(connection: socket.socket, _: bytes) -> None:
+        connection.sendall(said)
+        connection.shutdown(socket.SHUT_RDWR)
+
+    with pytest.raises(AnswerLost):
+        client().request("POST", receive(break_off).url(), body=b"x")
+
+
+@pytest.mark.parametrize("first", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: "])
+def test_one_deadline_covers_head_and_body_however_they_trickle(receive, client, first):
+    over = threading.Event()
+
+    def trickle(connection: socket.socket, _: bytes) -> None:
+        connection.sendall(first)
+        while not over.wait(0.02):
+            connection.sendall(b"x")
+
+    receiver = receive(trickle)
+    begun = time.monotonic()
+    with pytest.raises(AnswerLost):
+        client(timeout=0.2).request("POST", receiver.url(), body=b"x")
+    over.set()
+
+    assert time.monotonic() - begun < 3
+
+
+def test_a_slow_error_body_does_not_hide_the_status(receive, client):
+    over = threading.Event()
+
+    def stall(connection: socket.socket, _: bytes) -> None:
+        connection.sendall(b"HTTP/1.1 503 Busy\r\nContent-Length: 100\r\n\r\nplease")
+        over.wait(5)
+
+    with pytest.raises(TemporaryFailure) as caught:
+        client(timeout=0.2).request("POST", receive(stall).url(), body=b"x")
+    over.set()
+
+    assert caught.value.status == 503
+
+
+def test_a_huge_answer_is_cut_and_the_next_request_is_not_confused(receive, client):
+    receiver = receive(answer(200, b"a" * (MAX_ANSWER + 70_000)))
+    http = client()
+
+    assert len(http.request("POST", receiver.url(), body=b"x").body) == MAX_ANSWER
+    assert http.request("POST", receiver.url(), body=b"x").status == 200
+    assert receiver.connections == 2
+
+
+def test_a_packed_answer_is_cut_after_unpacking(receive, client):
+    bomb = gzip.compress(b"a" * (20 * MAX_ANSWER))
+    receiver = receive(answer(200, bomb, "Content-Encoding: gzip"))
+
+    assert len(client().request("POST", receiver.url(), body=b"x").body) == MAX_ANSWER
+
+
+def test_an_answer_that_cannot_be_unpacked_still_counts_as_accepted(receive, client):
+    receiver = receive(answer(200, b"not gzip at all", "Content-Encoding: gzip"))
+
+    assert client().request("POST", receiver.url(), body=b"x").body == b""
+
+
+@pytest.mark.parametrize("url", ["", "crm.example/x", "ftp://crm.example/", "http://", "http://[::1", "file:///etc/x"])
+def test_a_url_that_is_none_makes_the_destination_unusable(client, url):
+    with pytest.raises(DestinationUnusable, match="not a usable http"):
+        client().request("POST", url, body=b"x")
+
+
+@pytest.mark.parametrize("value", ["a\r\nX-Evil: 1", "a\nb", "日本"])
+def test_a_header_that_would_split_the_request_is_never_sent(receive, client, value):
+    receiver = receive(OK)
+
+    with pytest.raises(PermanentFailure, match="nothing was sent"):
+        client().request("POST", receiver.url(), body=b"x", headers={"X-Name": value})
+
+    assert receiver.requests == []
+
+
+def test_the_environment_names_no_proxy_and_no_password(receive, client, monkeypatch, tmp_path):
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login a password geheim\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    receiver = receive(OK)
+
+    client().request("POST", receiver.url(), body=b"x")
+
+    assert b"Authorization" not in receiver.requests[0]
