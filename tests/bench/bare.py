@@ -1,0 +1,57 @@
+"""The least a webhook receiver can do with Falcon: read the body, answer 200, keep nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import falcon.asgi
+
+from tests.harness.daemon import request
+from tests.harness.waiting import until
+
+_ROOT = Path(__file__).parents[2]
+
+
+class _Webhooks:
+    async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, source: str) -> None:
+        await req.stream.read()
+        resp.media = {}
+
+
+app = falcon.asgi.App()
+app.add_route("/webhooks/{source}", _Webhooks())
+
+
+class BareServer:
+    """The app above on gunicorn, one worker, as callrouter's own ingest runs."""
+
+    def __init__(self, *settings: str) -> None:
+        with socket.create_server(("127.0.0.1", 0), backlog=2048) as listener:
+            self.url = f"http://127.0.0.1:{listener.getsockname()[1]}/webhooks/wavix"
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.harness.tethered",
+                 sys.executable, "-m", "gunicorn", "-k", "asgi", "-w", "1", "--bind", f"fd://{listener.fileno()}", "--keep-alive", "75", "--log-level", "warning",
+                 "--no-control-socket", *settings, "tests.bench.bare:app"],
+                cwd=_ROOT, pass_fds=[listener.fileno()], start_new_session=True,
+            )  # fmt: skip
+        until(lambda: request("POST", self.url, b"{}", timeout=2).status == 200, 20, what="the bare server answers")
+
+    def close(self) -> None:
+        """Stop it."""
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait(5)
+
+    def __enter__(self) -> BareServer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
