@@ -7,6 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import tenacity
+
+#: Jitter adds at most this part of a wait, so that what failed together does not come back together.
+_JITTER = 0.1
+
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
@@ -24,4 +29,19 @@ class RetryPolicy:
         ``since_accepted`` is the delivery's age in seconds. Jitter only adds; ``retry_after`` is a floor. A wait
         that would end after ``give_up_after`` is None.
         """
-        raise NotImplementedError
+        state = tenacity.RetryCallState(_NO_RETRYING, None, (), {})
+        state.attempt_number = attempt
+        state.start_time = 0.0
+        state.outcome_timestamp = since_accepted
+        wait = tenacity.wait_exponential(multiplier=self.first, exp_base=self.factor, max=self.max)(state)
+        wait = max(wait, retry_after or 0.0)
+        wait += tenacity.wait_random(0, wait * _JITTER)(state)
+        state.upcoming_sleep = wait
+        stop: tenacity.stop.stop_base = tenacity.stop_before_delay(self.give_up_after)
+        if self.attempts is not None:
+            stop |= tenacity.stop_after_attempt(self.attempts)
+        return None if stop(state) else wait
+
+
+#: A state wants the loop it belongs to; the strategies never look at it.
+_NO_RETRYING = tenacity.Retrying()

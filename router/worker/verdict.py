@@ -1,0 +1,107 @@
+"""What follows from how an attempt ended: again, never, or delivered. Pure; the store is told by others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from router import units
+from router.config.model import Destination
+from router.sender import Outcome
+from router.store import Attempt, Claim, State
+
+#: An outcome's kind in the word that tables and metrics have for it.
+_WORDS = {
+    "delivered": "delivered",
+    "temporary": "failed",
+    "bug": "failed",
+    "unknown": "unknown",
+    "permanent": "refused",
+    "unusable": "unusable",
+    "released": "released",
+}
+
+#: With ``unknown: retry``, so many lost answers are forgiven where repeating is not safe.
+_FORGIVEN_UNKNOWNS = 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Next:
+    """What becomes of a delivery."""
+
+    state: State
+    reason: str | None
+    due_at: float | None = None
+    counts: bool = True
+
+
+def judge(
+    outcome: Outcome, *, received_at: float, unknowns: int, destination: Destination, owner: str, now: float
+) -> tuple[Attempt, str | None]:
+    """Return the attempt to record, and why *destination* must be paused (None: it need not be).
+
+    *received_at* and *unknowns* are those of the claim the outcome belongs to. An attempt that found the destination
+    unusable, or that was never begun, is not counted: neither says anything about the delivery.
+    """
+    following = _next(outcome, received_at, unknowns, destination, now)
+    attempt = Attempt(
+        delivery_id=outcome.delivery_id,
+        attempt=outcome.attempt,
+        owner=owner,
+        state=following.state,
+        outcome=_WORDS[outcome.kind],
+        reason=following.reason,
+        status=outcome.status,
+        started_at=outcome.started_at or now,
+        ended_at=outcome.ended_at or now,
+        due_at=following.due_at,
+        receipt=outcome.receipt,
+        counts=following.counts,
+    )
+    return attempt, (outcome.reason or "it cannot be used") if outcome.kind == "unusable" else None
+
+
+def expired_before_sending(claim: Claim, *, destination: Destination, owner: str, now: float) -> Attempt | None:
+    """Return the end of a claimed delivery whose news is too old to be sent, or None while it is not."""
+    if destination.expire is None or now <= claim.received_at + destination.expire:
+        return None
+    return Attempt(
+        delivery_id=claim.delivery_id,
+        attempt=claim.attempt,
+        owner=owner,
+        state=State.EXPIRED,
+        outcome="expired",
+        reason=f"older than {units.spell(destination.expire)} (expire) before it could be sent",
+        status=None,
+        started_at=now,
+        ended_at=now,
+        counts=False,
+    )
+
+
+def _next(outcome: Outcome, received_at: float, unknowns: int, destination: Destination, now: float) -> _Next:
+    match outcome.kind:
+        case "delivered":
+            return _Next(State.DELIVERED, outcome.reason)
+        case "permanent":
+            return _Next(State.DEAD, outcome.reason)
+        case "unusable" | "released":
+            return _Next(State.READY, outcome.reason, due_at=now, counts=False)
+        case "unknown" if not destination.plugin.repeatable:
+            if destination.unknown == "hold":
+                return _Next(State.DEAD, f"{outcome.reason}; not sent again because of unknown: hold")
+            if unknowns >= _FORGIVEN_UNKNOWNS:
+                return _Next(State.DEAD, f"{outcome.reason}; not sent again after {unknowns + 1} lost answers")
+    return _again(outcome, received_at, destination, now)
+
+
+def _again(outcome: Outcome, received_at: float, destination: Destination, now: float) -> _Next:
+    age = max(now - received_at, 0.0)
+    wait = destination.retry.next_wait(outcome.attempt, since_accepted=age, retry_after=outcome.retry_after)
+    if destination.expire is not None and age + (wait or 0.0) > destination.expire:
+        return _Next(
+            State.EXPIRED, f"older than {units.spell(destination.expire)} (expire) before another try: {outcome.reason}"
+        )
+    if wait is None:
+        tries = "1 attempt" if outcome.attempt == 1 else f"{outcome.attempt} attempts"
+        return _Next(State.DEAD, f"gave up after {tries} over {units.spell(age)}: {outcome.reason}")
+    return _Next(State.READY, outcome.reason, due_at=now + wait)
