@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 @options.limit_option
 @options.config_option
 @options.json_option("JSON, one call a line")
-def command(
-    uuid: str | None, source: str | None, since: float | None, limit: int, config_path: Path, as_json: bool
-) -> int:
+def command(uuid: str | None, config_path: Path, limit: int, as_json: bool, **where: Any) -> int:
     """List calls, the one with the newest event first; with UUID, show one with its events.
 
     A call is missed when it was inbound, is over, and nobody answered. While it goes on it has no outcome.
@@ -37,8 +35,8 @@ def command(
     now = time.time()
     call_id = uuid and uuid.lower()
     with options.reading(config) as store:
-        rows = store.calls(Filter(source=source, call_id=call_id, since=since), limit)
-        events = store.events(Filter(source=source, call_id=call_id), 1000) if rows and uuid else []
+        rows = store.calls(Filter(call_id=call_id, **where), limit)
+        events = store.events(Filter(source=where["source"], call_id=call_id), 1000) if rows and uuid else []
     if as_json:
         for row in rows:
             screen.emit(_document(row))

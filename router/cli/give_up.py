@@ -1,4 +1,4 @@
-"""Turn everything that is still owed to one destination into dead letters."""
+"""Turn what is still owed to a destination into dead letters."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 from router.cli import options, screen
 
 
-@click.command("give-up", epilog=options.exits(no="you were asked whether to go on, and the answer was no"))
+@click.command("give-up", epilog=options.exits(no="you answered no"))
 @click.argument("destination")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @options.config_option
@@ -20,8 +20,8 @@ def command(destination: str, yes: bool, config_path: Path) -> int:
     to start while deliveries are owed to a destination it no longer knows. Nothing is deleted: dead letters are listed
     by callrouter deliveries and can be sent with callrouter replay.
     """
-    if not yes and not click.confirm(f'Give up everything that is still owed to "{destination}"?', err=True):
-        screen.talk("Nothing was changed.")
+    options.know(options.load(config_path), destination)
+    if not screen.agreed(f'Give up everything that is still owed to "{destination}"?', yes=yes):
         return 3
     screen.talk(options.record(config_path, "give-up", {"destination": destination}))
     return 0

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from router.config.model import Config
+    from router.config.model import Config, Source
     from router.store import Reading, State
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -47,7 +47,7 @@ def config_option(command: F) -> F:
 
 def json_option(what: str) -> Callable[[F], F]:
     """Add ``--json``; *what* says in words what is printed then."""
-    return click.option("--json", "as_json", is_flag=True, help=f"Print {what} for a script to read.")
+    return click.option("--json", "as_json", is_flag=True, help=f"Print {what}, for a script to read.")
 
 
 class Ago(click.ParamType):
@@ -153,3 +153,15 @@ def carried_out(config: Config) -> str:
     if running and running.alive:
         return "The running daemon carries it out now."
     return "The daemon is not running; it carries this out when it starts."
+
+
+def source(config: Config, name: str | None) -> Source:
+    """Return the source called *name*, or the only one; raises click.UsageError with the names there are."""
+    names = ", ".join(config.sources)
+    if name is None:
+        if len(config.sources) != 1:
+            raise click.UsageError(f"Say which source sends with --source; there are: {names}.")
+        return next(iter(config.sources.values()))
+    if name not in config.sources:
+        raise click.UsageError(f'No source is called "{name}"; there are: {names}.')
+    return config.sources[name]

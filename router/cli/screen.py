@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Any
@@ -212,3 +213,29 @@ def end(*, found: bool, wanted: int | None, what: str) -> int:
         return 3
     talk(f"No {what} fits.")
     return 0
+
+
+@contextmanager
+def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show how far a long piece of work is, on stderr and only on a terminal; call what is yielded with each step."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        work = bar.add_task(what, total=total)
+        yield lambda steps: bar.advance(work, steps)
+
+
+def agreed(question: str, *, yes: bool) -> bool:
+    """Ask *question*, unless *yes*; raises click.UsageError where nobody can answer."""
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise click.UsageError("Nobody can be asked here; say --yes.")
+    if click.confirm(question, err=True):
+        return True
+    talk("Nothing was changed.")
+    return False

@@ -1,4 +1,4 @@
-"""Start only the part of the daemon that receives call events."""
+"""Start only the part that receives call events."""
 
 from __future__ import annotations
 

@@ -85,12 +85,15 @@ def _daemon(found: Findings) -> None:
     screen.say(f"Daemon        running since {screen.age(running.started_at, found.now)}, pid {running.pid}")
     if running.listen:
         screen.say(f"              call events on {running.listen}, metrics and health on {running.admin}")
-    screen.table(
-        [Column("process"), Column("state"), Column("pid", right=True), Column("up"), Column("restarts", right=True)]
-        + [Column("last exit", fold=True)],
-        [_process(process, found.now) for process in running.processes],
-        indent=14,
-    )
+    columns = [
+        Column("process"),
+        Column("state"),
+        Column("pid", right=True),
+        Column("up"),
+        Column("restarts", right=True),
+    ]
+    rows = [_process(process, found.now) for process in running.processes]
+    screen.table([*columns, Column("last exit", fold=True)], rows, indent=14)
 
 
 def _process(process: Process, now: float) -> list[Cell]:

@@ -1,4 +1,4 @@
-"""Start only the part of the daemon that routes and delivers."""
+"""Start only the part that routes events and delivers them."""
 
 from __future__ import annotations
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import closing
 from pathlib import Path
 
 from router.commands import CommandFile
 from router.config.model import Config
 from router.errors import StoreError
-from router.status.daemon import daemon
+from router.status.processes import daemon
 from router.status.inbox import backlog
 from router.status.model import (
     Daemon,
@@ -22,7 +23,7 @@ from router.status.model import (
 )
 from router.status.troubles import UNROUTED, command, troubles
 from router.store import FINISHED, DestinationRow, Reading, State
-from router.store.sqlite_reader import SqliteReader
+from router.store.sqlite_reading import SqliteReading
 from router.units import spell
 
 __all__ = [
@@ -49,7 +50,7 @@ _COUNTED = 1000
 
 def open_store(config: Config) -> Reading:
     """Return the store of *config*, for reading; raises StoreError, also when nothing was ever stored."""
-    return SqliteReader(config.data)
+    return SqliteReading.open(config.data)
 
 
 def gather(config: Config, now: float) -> Status:
@@ -58,14 +59,12 @@ def gather(config: Config, now: float) -> Status:
     rows: list[DestinationRow] = []
     heard: dict[str, float] = {}
     refused = waiting_commands = 0
+    cursors: dict[str, int] = {}
     try:
-        store = open_store(config)
-        try:
-            rows, heard = store.destinations(), store.last_events()
+        with closing(open_store(config)) as store:
+            rows, heard, cursors = store.destinations(), store.last_events(), store.cursors()
             refused = _refused_since(store, now - _LATELY)
             waiting_commands = len(CommandFile(config.data).after(store.command_position(), limit=_COUNTED))
-        finally:
-            store.close()
     except StoreError as ex:
         error = str(ex)
     found = Findings(
@@ -75,9 +74,9 @@ def gather(config: Config, now: float) -> Status:
         data=config.data,
         daemon=daemon(config.data),
         sources={name: heard.get(name) for name in config.sources},
-        destinations=_destinations(config, rows),
+        destinations=_destinations(config, rows, now),
         refused_lately=refused,
-        inbox=backlog(config.data),
+        inbox=backlog(config.data, cursors),
         disk=_disk(config.data),
         commands_waiting=waiting_commands,
         store_error=error,
@@ -88,15 +87,17 @@ def gather(config: Config, now: float) -> Status:
 def readiness(config: Config, now: float) -> list[str]:
     """Return why this callrouter is not ready for events, in sentences; nothing when it is. Cheap enough for probes."""
     reasons = []
+    cursors: dict[str, int] = {}
     try:
-        open_store(config).close()
+        with closing(open_store(config)) as store:
+            cursors = store.cursors()
     except StoreError as ex:
         reasons.append(f"The store cannot be read: {ex}")
     running = daemon(config.data)
     workers = [process for process in running.processes if process.name.startswith("worker")] if running else []
     if not any(process.alive for process in workers):
         reasons.append("The worker is not running: events are accepted and wait.")
-    oldest = backlog(config.data).oldest_at
+    oldest = backlog(config.data, cursors).oldest_at
     if oldest is not None and now - oldest > UNROUTED:
         reasons.append(f"The worker is behind: an accepted event has not been routed for {spell(now - oldest)}.")
     return reasons
@@ -114,15 +115,15 @@ def _refused_since(store: Reading, since: float) -> int:
     return count
 
 
-def _destinations(config: Config, rows: list[DestinationRow]) -> tuple[DestinationStatus, ...]:
+def _destinations(config: Config, rows: list[DestinationRow], now: float) -> tuple[DestinationStatus, ...]:
     stored = {row.name: row for row in rows}
     names = [*config.destinations, *(name for name in stored if name not in config.destinations)]
-    standings = (_destination(name, config, stored.get(name)) for name in names)
+    standings = (_destination(name, config, stored.get(name), now) for name in names)
     # A name that config.yaml dropped and that is owed nothing is history, not a standing.
     return tuple(one for one in standings if one.type is not None or one.waiting or one.dead)
 
 
-def _destination(name: str, config: Config, row: DestinationRow | None) -> DestinationStatus:
+def _destination(name: str, config: Config, row: DestinationRow | None, now: float) -> DestinationStatus:
     configured = config.destinations.get(name)
     counts = row.counts if row else {}
     return DestinationStatus(
@@ -133,7 +134,7 @@ def _destination(name: str, config: Config, row: DestinationRow | None) -> Desti
         held=counts.get(State.HELD, 0),
         dead=counts.get(State.DEAD, 0),
         delivered=counts.get(State.DELIVERED, 0),
-        overdue_since=row.oldest_due_at if row else None,
+        overdue_since=row.oldest_due_at if row and (row.oldest_due_at or now) < now else None,
         paused_at=row.paused_at if row else None,
         paused_reason=row.paused_reason if row else None,
     )

@@ -1,0 +1,206 @@
+"""What status makes of what it finds, and how it finds it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from router.status import Disk, Findings, InboxStatus, Process, daemon
+from router.status.model import Daemon, DestinationStatus
+from router.status.troubles import command, troubles
+
+NOW = 1_760_000_000.0
+GIB = 1 << 30
+
+WORKER = Process("worker", 101, NOW - 60, 0, "running", None, alive=True)
+RUNNING = Daemon(100, NOW - 3600, "config.yaml", "v1", "127.0.0.1:8080", "127.0.0.1:8081", (WORKER,), alive=True)
+SLACK = DestinationStatus("slack", "slack", None, 0, 0, 0, 12, None, None, None)
+WELL = Findings(
+    now=NOW,
+    config=Path("config.yaml"),
+    config_version="v1",
+    data=Path("data"),
+    daemon=RUNNING,
+    sources={"phone": NOW - 5},
+    destinations=(SLACK,),
+    refused_lately=0,
+    inbox=InboxStatus(1, 4096, 0, None),
+    disk=Disk(40 * GIB, 100 * GIB),
+    commands_waiting=0,
+    store_error=None,
+)
+
+
+def levels(found: Findings) -> list[str]:
+    return [trouble.level for trouble in troubles(found)]
+
+
+def test_a_daemon_with_nothing_overdue_needs_nobody():
+    assert troubles(WELL) == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "level", "what", "todo"),
+    [
+        ({"daemon": None}, "broken", "has never run", "callrouter run"),
+        ({"daemon": replace(RUNNING, alive=False)}, "broken", "callrouter is not running", "callrouter run"),
+        (
+            {"daemon": replace(RUNNING, processes=(replace(WORKER, alive=False, last_exit="signal 9", restarts=4),))},
+            "broken",
+            "worker is down (last exit: signal 9)",
+            None,
+        ),
+        ({"store_error": "data/store.sqlite is locked"}, "broken", "data/store.sqlite is locked", "ls -la data"),
+        ({"disk": Disk(GIB - 1, 10 * GIB)}, "attention", "nearly full", "du -xh"),
+        ({"disk": Disk(4 * GIB, 100 * GIB)}, "attention", "nearly full", "du -xh"),
+        ({"disk": Disk(1 << 20, 100 * GIB)}, "broken", "nearly full", "du -xh"),
+        ({"sources": {"phone": NOW + 3600}}, "attention", "clock was set back", "timedatectl"),
+        ({"inbox": InboxStatus(1, 4096, 9, NOW - 120)}, "broken", "worker is behind", None),
+        ({"refused_lately": 2}, "attention", "2 events were refused", "callrouter events --rejected"),
+        ({"daemon": replace(RUNNING, config_version="v0")}, "note", "has changed since", "callrouter check"),
+    ],
+)
+def test_each_thing_that_is_wrong_is_said_with_its_command(change, level, what, todo):
+    (trouble,) = troubles(replace(WELL, **change))
+
+    assert trouble.level == level
+    assert what in trouble.what
+    assert (todo is None) == (trouble.command is None)
+    assert todo is None or trouble.command.startswith(todo)
+
+
+@pytest.mark.parametrize(
+    ("change", "what", "todo"),
+    [
+        ({"dead": 3}, "3 dead letters", "callrouter replay --destination slack"),
+        ({"paused_at": NOW - 60, "paused_reason": "401"}, "slack is paused since 1m: 401", "callrouter resume slack"),
+        ({"type": None, "waiting": 7}, "no longer in config.yaml", "callrouter give-up slack"),
+        ({"disabled": "SLACK_URL is not set", "waiting": 1}, "1 delivery waits", "callrouter give-up slack"),
+        ({"overdue_since": NOW - 900, "waiting": 1}, "overdue since 15m", "callrouter deliveries --destination slack"),
+    ],
+)
+def test_each_trouble_of_a_destination_is_said_with_its_command(change, what, todo):
+    (trouble,) = troubles(replace(WELL, destinations=(replace(SLACK, **change),)))
+
+    assert trouble.level == "attention"
+    assert what in trouble.what
+    assert trouble.command.startswith(todo)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"disabled": "SLACK_URL is not set"},
+        {"waiting": 5, "overdue_since": NOW - 2},
+        {"delivered": 1_000_000},
+    ],
+)
+def test_a_destination_as_the_operator_wants_it_needs_nobody(change):
+    assert troubles(replace(WELL, destinations=(replace(SLACK, **change),))) == ()
+
+
+def test_a_paused_destination_is_not_also_said_to_be_behind():
+    paused = replace(SLACK, paused_at=NOW - 9000, paused_reason="401", overdue_since=NOW - 8000, waiting=4)
+
+    assert len(troubles(replace(WELL, destinations=(paused,)))) == 1
+
+
+def test_the_worst_is_said_first():
+    found = replace(WELL, daemon=replace(RUNNING, alive=False), refused_lately=1, commands_waiting=1)
+
+    assert levels(found) == ["broken", "attention", "note"]
+
+
+def test_commands_name_a_configuration_that_is_not_where_it_is_looked_for():
+    assert command("resume slack", Path("/etc/call router.yaml")) == (
+        "callrouter resume slack --config '/etc/call router.yaml'"
+    )
+    assert command("resume slack", Path("config.yaml")) == "callrouter resume slack"
+
+
+# data/daemon.json -----------------------------------------------------------------------------------------------
+
+
+def write(data: Path, pid: int, worker: int | None = None) -> None:
+    data.joinpath("daemon.json").write_text(
+        json.dumps(
+            {
+                "pid": pid,
+                "started_at": NOW,
+                "config": "config.yaml",
+                "config_version": "v1",
+                "listen": "127.0.0.1:8080",
+                "admin": "127.0.0.1:8081",
+                "processes": [
+                    {"name": "worker", "pid": worker, "started_at": NOW, "restarts": 2, "state": "running"}
+                ],
+            }
+        )
+    )
+
+
+@pytest.fixture
+def living():
+    """A process that waits on its stdin and has the word router on its command line, as ours have."""
+    process = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()", "router"], stdin=subprocess.PIPE)
+    yield process
+    process.communicate()
+
+
+def test_no_daemon_is_known_where_none_has_run(tmp_path):
+    assert daemon(tmp_path) is None
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"pid": "x"}', "{\"pid\": 1, "])
+def test_an_unreadable_word_of_a_daemon_is_no_word(tmp_path, text):
+    (tmp_path / "daemon.json").write_text(text)
+
+    assert daemon(tmp_path) is None
+
+
+def test_a_daemon_lives_while_its_supervisor_and_a_process_while_it_does(tmp_path, living):
+    write(tmp_path, living.pid, living.pid)
+
+    found = daemon(tmp_path)
+
+    assert found.alive
+    assert found.processes[0].alive
+
+
+def test_a_killed_daemon_does_not_live_although_its_file_says_so(tmp_path, living):
+    write(tmp_path, living.pid, living.pid)
+    living.kill()
+    living.wait()
+
+    assert not daemon(tmp_path).alive
+
+
+def test_a_dead_daemon_that_nobody_has_waited_for_does_not_live(tmp_path, living):
+    write(tmp_path, living.pid)
+    living.kill()
+    os.waitid(os.P_PID, living.pid, os.WEXITED | os.WNOWAIT)
+
+    assert not daemon(tmp_path).alive
+
+
+def test_a_stranger_with_the_number_of_a_daemon_is_not_taken_for_it(tmp_path):
+    stranger = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE, cwd="/")
+    try:
+        write(tmp_path, stranger.pid)
+        assert not daemon(tmp_path).alive
+    finally:
+        stranger.communicate()
+
+
+def test_processes_of_a_dead_daemon_do_not_live(tmp_path, living):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    write(tmp_path, gone.pid, living.pid)
+
+    assert not daemon(tmp_path).processes[0].alive
