@@ -1,0 +1,259 @@
+"""Appends entries for one ingest process: many requests, one thread, one fsync for all that wait together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from router import clock
+from router.errors import StoreError
+from router.inbox import NewEntry
+from router.inbox.segment import Segment
+from router.inbox.wake import Bell
+
+log = logging.getLogger(__name__)
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+
+
+class _Waiting(NamedTuple):
+    entry: NewEntry
+    done: asyncio.Future[None]
+    deadline: float
+
+
+class InboxWriter:
+    """The one writer of its segments. Every start begins a new one; what others wrote is never touched.
+
+    One thread writes. It is blocked while nothing comes, and brought back, with a new segment, should it fail.
+    ``append`` belongs to one event loop.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        bell: Path | None = None,
+        most_entries: int = 10_000,
+        most_bytes: int = 64 * 2**20,
+        most_in_commit: int = 500,
+        patience: float = 1.0,
+        segment_bytes: int = 64 * 2**20,
+        segment_seconds: float = 3600.0,
+        now: Callable[[], float] = clock.now,
+    ) -> None:
+        """Begin writing into *folder*.
+
+        ``bell`` is the named pipe that is rung after each commit (``wake`` beside *folder* unless given). Above
+        ``most_entries`` or ``most_bytes`` waiting, or when one has waited ``patience`` seconds, entries are refused.
+        """
+        self._folder = folder
+        self._bell = Bell(bell or folder.parent / "wake")
+        self._most_entries = most_entries
+        self._most_bytes = most_bytes
+        self._most_in_commit = most_in_commit
+        self._patience = patience
+        self._segment_bytes = segment_bytes
+        self._segment_seconds = segment_seconds
+        self._now = now
+
+        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._in_hand: list[_Waiting] = []
+        #: Why nothing can be written now; set by the thread, read by everybody.
+        self._broken: str | None = None
+        self._complained: str | None = None
+        self._closing = threading.Event()
+
+        # From here on only the event loop's thread reads and writes.
+        self._waiting: deque[_Waiting] = deque()
+        self._entries = 0
+        self._bytes = 0
+        self._stalled = False
+        self._timer: asyncio.TimerHandle | None = None
+
+        self._thread = self._start()
+
+    async def append(self, entry: NewEntry) -> None:
+        """Return when *entry* is on disk.
+
+        Raises StoreError when it is not known to be, at the latest a second or so after the disk stopped
+        answering; the entry may still get there later.
+        """
+        if (refusal := self._refusal(len(entry.body))) is not None:
+            raise StoreError(refusal)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._patience
+        waiting = _Waiting(entry, loop.create_future(), deadline)
+        self._entries += 1
+        self._bytes += len(entry.body)
+        self._waiting.append(waiting)
+        if self._timer is None:
+            self._timer = loop.call_at(deadline, self._watch)
+        self._queue.put(waiting)
+        await waiting.done
+
+    def problem(self) -> str | None:
+        """Return a sentence that says why nothing can be appended now; None when it can."""
+        return self._refusal(0)
+
+    def close(self) -> None:
+        """Write what still waits, end the thread and let go of the segment."""
+        self._closing.set()
+        self._queue.put(None)
+        self._thread.join()
+
+    # In the event loop's thread.
+
+    def _refusal(self, size: int) -> str | None:
+        if self._closing.is_set():
+            return "the inbox is closed"
+        if self._broken is not None:
+            return self._broken
+        if self._stalled:
+            self._revive()
+            return f"the inbox in {self._folder} has not been able to write for more than {self._patience:g} s"
+        if self._entries >= self._most_entries or self._bytes + size > self._most_bytes:
+            return f"{self._entries} events wait to be written to {self._folder}: more come than the disk takes"
+        return None
+
+    def _watch(self) -> None:
+        self._timer = None
+        self._forget_answered()
+        if not self._waiting:
+            return
+        oldest, loop = self._waiting[0], asyncio.get_running_loop()
+        if loop.time() < oldest.deadline:
+            self._timer = loop.call_at(oldest.deadline, self._watch)
+            return
+        # Behind one that has waited too long, all have.
+        self._stalled = True
+        self._revive()
+        for waiting in self._waiting:
+            _answer(waiting.done, StoreError(f"the disk under {self._folder} did not answer in time"))
+        self._waiting.clear()
+
+    def _settle(self, batch: Sequence[_Waiting], error: StoreError | None) -> None:
+        self._stalled = False
+        self._entries -= len(batch)
+        for waiting in batch:
+            self._bytes -= len(waiting.entry.body)
+            _answer(waiting.done, error)
+        self._forget_answered()
+
+    def _forget_answered(self) -> None:
+        while self._waiting and self._waiting[0].done.done():
+            self._waiting.popleft()
+
+    def _start(self) -> threading.Thread:
+        thread = threading.Thread(target=self._live, name="inbox writer", daemon=True)
+        thread.start()
+        return thread
+
+    def _revive(self) -> None:
+        if not self._thread.is_alive() and not self._closing.is_set():
+            self._thread = self._start()
+
+    # In the writer's thread.
+
+    def _live(self) -> None:
+        pause = _FIRST_PAUSE
+        while not self._closing.is_set():
+            began = self._now()
+            try:
+                self._write()
+            except Exception as ex:
+                if isinstance(ex, StoreError):
+                    self._broken = str(ex)
+                    self._complain(ex)
+                else:
+                    self._broken = f"the inbox writer failed: {ex!r}"
+                    log.exception("the inbox writer failed; it begins anew")
+                self._give_up(StoreError(self._broken))
+                pause = _FIRST_PAUSE if self._now() - began > _LONGEST_PAUSE else min(pause * 2, _LONGEST_PAUSE)
+                self._closing.wait(pause)
+        self._bell.close()
+        self._give_up(StoreError("the inbox is closed"))
+
+    def _write(self) -> None:
+        segment = Segment(self._folder, self._now())
+        self._broken = None
+        try:
+            while not self._closing.is_set() or not self._queue.empty():
+                self._in_hand = self._next(segment)
+                if self._in_hand:
+                    self._commit(segment)
+                segment = self._rotate(segment)
+        finally:
+            segment.close()
+
+    def _next(self, segment: Segment) -> list[_Waiting]:
+        """Block until something waits or the segment has come of age, and return all that waits by then."""
+        age = max(0.0, segment.opened_at + self._segment_seconds - self._now()) if segment.entries else None
+        try:
+            batch = [self._queue.get(timeout=age)]
+            while len(batch) < self._most_in_commit:
+                batch.append(self._queue.get_nowait())
+        except queue.Empty:
+            pass
+        return [waiting for waiting in batch if waiting is not None]
+
+    def _commit(self, segment: Segment) -> None:
+        error: StoreError | None = None
+        try:
+            segment.append([waiting.entry for waiting in self._in_hand])
+        except StoreError as ex:
+            error = ex
+            self._complain(ex)
+        else:
+            self._complained = None
+            self._bell.ring()
+        self._report(error)
+
+    def _complain(self, ex: StoreError) -> None:
+        # A full disk fails every commit: one line says it, thousands would fill another disk.
+        if str(ex) != self._complained:
+            log.warning("%s", ex)
+            self._complained = str(ex)
+
+    def _rotate(self, segment: Segment) -> Segment:
+        """Return a new segment in place of one that is large or old; the same where a new one cannot be made."""
+        old = self._now() - segment.opened_at >= self._segment_seconds
+        if not segment.entries or not (old or segment.size() >= self._segment_bytes):
+            return segment
+        try:
+            fresh = Segment(self._folder, self._now())
+        except StoreError as ex:
+            self._complain(ex)
+            return segment
+        segment.close()
+        return fresh
+
+    def _give_up(self, error: StoreError) -> None:
+        with suppress(queue.Empty):
+            while True:
+                if (waiting := self._queue.get_nowait()) is not None:
+                    self._in_hand.append(waiting)
+        self._report(error)
+
+    def _report(self, error: StoreError | None) -> None:
+        batch, self._in_hand = self._in_hand, []
+        if batch:
+            # The loop is closed only when its process ends: nobody is left who waits.
+            with suppress(RuntimeError):
+                batch[0].done.get_loop().call_soon_threadsafe(self._settle, batch, error)
+
+
+def _answer(done: asyncio.Future[None], error: StoreError | None) -> None:
+    if done.done():
+        return
+    if error is None:
+        done.set_result(None)
+    else:
+        done.set_exception(error)
