@@ -22,8 +22,8 @@ BENCHMARKS = {
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 HEADING = """# Benchmarks
 
-Measured by `python -m tests.bench --write`; run it on your own machine. Nothing here is a promise: the aims stand beside the
-figures, also where a figure falls short.
+Measured by `python -m tests.bench --write`; run it on your own machine. Nothing here is a promise: the aims stand
+beside the figures, also where a figure falls short.
 """
 
 

@@ -33,12 +33,14 @@ class BareServer:
     def __init__(self, *settings: str) -> None:
         with socket.create_server(("127.0.0.1", 0), backlog=2048) as listener:
             self.url = f"http://127.0.0.1:{listener.getsockname()[1]}/webhooks/wavix"
+            command = ["gunicorn", "-k", "asgi", "-w", "1", "--bind", f"fd://{listener.fileno()}", "--keep-alive", "75"]
+            command += ["--log-level", "warning", "--no-control-socket", *settings, "tests.bench.bare:app"]
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.harness.tethered",
-                 sys.executable, "-m", "gunicorn", "-k", "asgi", "-w", "1", "--bind", f"fd://{listener.fileno()}", "--keep-alive", "75", "--log-level", "warning",
-                 "--no-control-socket", *settings, "tests.bench.bare:app"],
-                cwd=_ROOT, pass_fds=[listener.fileno()], start_new_session=True,
-            )  # fmt: skip
+                [sys.executable, "-m", "tests.harness.tethered", sys.executable, "-m", *command],
+                cwd=_ROOT,
+                pass_fds=[listener.fileno()],
+                start_new_session=True,
+            )
         until(lambda: request("POST", self.url, b"{}", timeout=2).status == 200, 20, what="the bare server answers")
 
     def close(self) -> None:

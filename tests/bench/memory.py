@@ -54,8 +54,9 @@ def measure(folder: Path) -> Report:
         "it n times.",
     ]
     how = (
-        f"Sum over all processes, the highest of one look a second. The waiting deliveries belong to "
-        f"{WAITING // EVENTS:,} calls of {EVENTS} events, in order per call, all due, written through the store itself before the start."
+        "Sum over all processes, the highest of one look a second. The waiting deliveries belong to "
+        f"{WAITING // EVENTS:,} calls of {EVENTS} events, in order per call, all due, written through the store itself "
+        "before the start."
     )
     header = ("", "PSS MiB", "RSS MiB", "aim MiB", "PSS by role")
     return Report("Memory", how, header, rows, notes)

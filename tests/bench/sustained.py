@@ -69,10 +69,10 @@ def measure(folder: Path) -> Report:
         *(f"At {run.rate:,}/s: {fault}" for run in runs for fault in run.faults),
     ]
     how = (
-        f"Sender, callrouter and destination share {len(os.sched_getaffinity(0))} cores. Open loop over 64 connections: "
-        "an event is sent when it is due, however slow the answers; all times count from that moment. Backlog is accepted "
-        "minus arrived, looked at once a second, and is flat when the second half has no more than the first plus a "
-        "tenth of a second's worth and no look finds more than a second's worth. One run each."
+        f"Sender, callrouter and destination share {len(os.sched_getaffinity(0))} cores. Open loop over 64 "
+        "connections: an event is sent when it is due, however slow the answers; all times count from then. Backlog is "
+        "accepted minus arrived, looked at once a second. It is flat when the second half has no more than the first "
+        "plus a tenth of a second's worth, and no look finds more than a second's worth. One run each."
     )
     header = ("offered/s", "order", "s", "delivered/s", "backlog 1st/2nd half/max", "flat", "answer p50/p99 ms",
               "end to end p50/p99/max ms")  # fmt: skip

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -20,6 +20,10 @@ _ROOT = Path(__file__).parents[2]
 #: Seconds within which a daemon must be ready, and must have ended after SIGTERM.
 _START, _STOP = 20.0, 20.0
 _LOG_TAIL = 60
+#: Seconds that processes may outlive their supervisor's own end.
+LEFT_BEHIND = 5.0
+
+ROUTER = (sys.executable, "-m", "router")
 
 #: Beginning of every configuration for tests: the operating system chooses the ports.
 LISTEN = "listen: 127.0.0.1:0\nadmin: {listen: 127.0.0.1:0}\nstore: sqlite:data\ntimezone: Europe/London\nregion: GB\n"
@@ -48,12 +52,19 @@ class Daemon:
     """``python -m router run`` (or another role) on *folder*/config.yaml, in its own process group."""
 
     def __init__(
-        self, folder: Path, config: str, *, role: str = "run", environment: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        config: str,
+        *,
+        role: str = "run",
+        environment: Mapping[str, str] | None = None,
+        program: Sequence[str] = ROUTER,
     ) -> None:
         self.folder = folder
         self.data = folder / "data"
         self.config = folder / "config.yaml"
         self.config.write_text(config)
+        self._program = program
         self._role = role
         self._environment = {
             **os.environ,
@@ -77,7 +88,7 @@ class Daemon:
 
     def launch(self) -> None:
         """Start it and return at once."""
-        command = [sys.executable, "-m", "router", self._role, "--config", str(self.config)]
+        command = [*self._program, self._role, "--config", str(self.config)]
         with self._log_path.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.harness.tethered", *command],
@@ -96,7 +107,11 @@ class Daemon:
         self.process.terminate()
         code = self.wait(deadline)
         assert code == 0, f"the daemon ended with exit code {code} after SIGTERM\n{self.log_tail()}"
-        until(lambda: not processes.group(self.pid), what="every process of the daemon has ended")
+        try:
+            until(lambda: not processes.group(self.pid), LEFT_BEHIND, what="every process of the daemon has ended")
+        except AssertionError:
+            self.end()
+            raise
 
     def wait(self, deadline: float = _STOP) -> int:
         """Wait for its end and return its exit code."""
@@ -187,7 +202,7 @@ class Daemon:
     def run(self, *arguments: str, deadline: float = 30.0) -> Finished:
         """Run another command of callrouter in the daemon's folder, on its config."""
         done = subprocess.run(
-            [sys.executable, "-m", "router", *arguments],
+            [*self._program, *arguments],
             cwd=self.folder, env=self._environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
             timeout=deadline, check=False,
         )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,9 +11,10 @@ import pytest
 
 from router import event
 from tests.harness.counters import Counters
+from tests.harness.daemon import request
 from tests.harness.events import EVENTS, Mark, OpenCall, TimeText, call_id, read_mark
 from tests.harness.load import Load
-from tests.harness.receiver import Receiver
+from tests.harness.receiver import Arrivals, Receiver
 from tests.harness.verdict import Ledger, judge
 from tests.harness.waiting import until
 
@@ -93,3 +95,34 @@ def test_a_receiver_left_hanging_is_seen_by_nobody_until_it_recovers(receiver: R
         assert load.report()["accepted"] == 0
         receiver.recover()
         assert load.wait(10)["accepted"] == 2
+
+
+def test_a_receiver_tells_repeats_and_wrong_order_apart() -> None:
+    arrivals = Arrivals(None)
+    for position in (0, 2, 1, 2, 3):
+        arrivals.add(Mark(70_000, position, 0), 5, lambda: "", accepted=True)
+    arrivals.add(Mark(70_000, 4, 0), 5, lambda: "", accepted=False)
+    report = arrivals.report()
+    counts = {name: report[name] for name in ("requests", "different", "repeats", "unordered", "refused")}
+    assert counts == {"requests": 6, "different": 4, "repeats": 1, "unordered": 1, "refused": 1}
+
+
+def test_a_receiver_answers_late_and_with_retry_after_when_told(receiver: Receiver) -> None:
+    receiver.behave(status=429, retry_after=7, delay=0.01)
+    answer = request("POST", receiver.url, write_call()[0], {"webhook-id": "k"})
+    assert (answer.status, answer.headers["retry-after"]) == (429, "7")
+    assert receiver.log() == [(3, 0, "k", False)]
+
+
+def test_what_a_receiver_gets_in_pieces_is_one_request(receiver: Receiver) -> None:
+    body = write_call()[0]
+    head = f"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    port = int(receiver.url.rstrip("/").rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        for number, piece in enumerate((head[:20], head[20:], body[:100], body[100:] + head, body)):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.sendall(piece)
+            # Any answer shows that the pieces so far have been read.
+            request("POST", receiver.url, b"", {"X-Piece": str(number)})
+        until(lambda: receiver.report()["requests"] == 2)
+    assert receiver.report()["repeats"] == 1
