@@ -45,7 +45,10 @@ def completed(text: str) -> str:
     written = yaml.safe_load(text)
     rest = {key: value for key, value in _REST.items() if key not in written}
     mentioned = [name for rule in written.get("rules", ()) for name in rule["send"]]
-    mentioned += [*written.get("always", ()), *(written["unmatched"] if isinstance(written.get("unmatched"), list) else ())]
+    mentioned += [
+        *written.get("always", ()),
+        *(written["unmatched"] if isinstance(written.get("unmatched"), list) else ()),
+    ]
     if "destinations" not in written:
         names = dict.fromkeys(mentioned or ["somebody"])
         rest["destinations"] = "{" + ", ".join(f"{name}: {{type: console}}" for name in names) + "}"

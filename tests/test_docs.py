@@ -93,7 +93,9 @@ def test_every_command_that_a_page_names_exists_with_its_options(page: Path) -> 
             unknown.append(name)
             continue
         known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
-        unknown += [f"{name} {option}" for option in re.findall(r"(--[a-z-]+)", rest) if option not in known | {"--help"}]
+        unknown += [
+            f"{name} {option}" for option in re.findall(r"(--[a-z-]+)", rest) if option not in known | {"--help"}
+        ]
 
     assert unknown == []
 

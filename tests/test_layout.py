@@ -67,6 +67,10 @@ def test_the_newest_heading_of_the_changelog_is_the_version() -> None:
 def test_silence_has_its_reason_on_the_same_line(path: Path) -> None:
     lines = path.read_text(encoding="utf-8").splitlines()
 
-    bare = [line for line in lines if re.search(r"#\s*(type: ignore|noqa)(\[[\w-]+\]|:\s*[A-Z]+\d+(,\s*[A-Z]+\d+)*)?\s*$", line)]
+    bare = [
+        line
+        for line in lines
+        if re.search(r"#\s*(type: ignore|noqa)(\[[\w-]+\]|:\s*[A-Z]+\d+(,\s*[A-Z]+\d+)*)?\s*$", line)
+    ]
 
     assert bare == []

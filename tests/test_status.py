@@ -137,9 +137,7 @@ def write(data: Path, pid: int, worker: int | None = None) -> None:
                 "config_version": "v1",
                 "listen": "127.0.0.1:8080",
                 "admin": "127.0.0.1:8081",
-                "processes": [
-                    {"name": "worker", "pid": worker, "started_at": NOW, "restarts": 2, "state": "running"}
-                ],
+                "processes": [{"name": "worker", "pid": worker, "started_at": NOW, "restarts": 2, "state": "running"}],
             }
         )
     )
@@ -157,7 +155,7 @@ def test_no_daemon_is_known_where_none_has_run(tmp_path):
     assert daemon(tmp_path) is None
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"pid": "x"}', "{\"pid\": 1, "])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"pid": "x"}', '{"pid": 1, '])
 def test_an_unreadable_word_of_a_daemon_is_no_word(tmp_path, text):
     (tmp_path / "daemon.json").write_text(text)
 
