@@ -5,10 +5,26 @@ Usable while the daemon is stopped. The file is the audit trail: who asked for w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import fcntl
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from router.errors import StoreError
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS command (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at REAL NOT NULL,
+    who TEXT NOT NULL,
+    action TEXT NOT NULL,
+    arguments TEXT NOT NULL
+)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +47,60 @@ class CommandFile:
 
     def __init__(self, data: Path) -> None:
         self._path = data / "commands.sqlite"
+        self._lock = data / "commands.lock"
+        self._reader: sqlite3.Connection | None = None
 
     def append(self, action: str, arguments: Mapping[str, Any], *, who: str, now: float) -> int:
         """Record one command and return its id once it is on disk; raises StoreError."""
-        raise NotImplementedError
+        with self._refusals("written"), self._lock.open("a") as lock:
+            # Not lockf(): a thread of this process would not be stopped by it.
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            with closing(self._connect("rwc")) as db:
+                db.execute("PRAGMA journal_mode = WAL")
+                db.execute("PRAGMA synchronous = FULL")
+                db.execute("BEGIN IMMEDIATE")
+                db.execute(_SCHEMA)
+                cursor = db.execute(
+                    "INSERT INTO command (at, who, action, arguments) VALUES (?, ?, ?, ?)",
+                    (now, who, action, json.dumps(dict(arguments), ensure_ascii=False)),
+                )
+                db.execute("COMMIT")
+                return cursor.lastrowid or 0
 
     def after(self, position: int, limit: int = 100) -> list[Command]:
-        """Return the commands recorded after the one with id *position*, oldest first."""
-        raise NotImplementedError
+        """Return the commands recorded after the one with id *position*, oldest first; raises StoreError."""
+        with self._refusals("read"):
+            if self._reader is None:
+                if not self._path.exists():
+                    return []
+                self._reader = self._connect("ro")
+            # Between the making of the file and its first command it has no table.
+            if not self._reader.execute("SELECT 1 FROM sqlite_master WHERE name = 'command'").fetchone():
+                return []
+            rows = self._reader.execute(
+                "SELECT id, at, who, action, arguments FROM command WHERE id > ? ORDER BY id LIMIT ?", (position, limit)
+            ).fetchall()
+        return [Command(*(*row, json.loads(arguments))) for *row, arguments in rows]
+
+    def close(self) -> None:
+        """Release the file; it is opened again when next asked."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def _connect(self, mode: str) -> sqlite3.Connection:
+        # The worker reads while others write: neither waits for the other, and a stranger's lock is waited for.
+        return sqlite3.connect(
+            f"{self._path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=5
+        )
+
+    @contextmanager
+    def _refusals(self, verb: str) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as ex:
+            self.close()
+            raise StoreError(
+                f"the operators' commands in {self._path} cannot be {verb}: {ex}; "
+                "check that the folder exists, who owns it, and the room on its disk"
+            ) from ex

@@ -12,9 +12,8 @@ from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat
 
 #: What people and exchanges put between digits. Anything else (letters, ``@``, ``#``, ``;``) is not just a number.
 _DIGITS = re.compile(r"\+?[\d\s().\-/]+")
-
-#: How the tables spell "no country".
-_NOWHERE = "ZZ"
+#: 15 digits, with room for any way to space them. Longer texts must not fill the cache.
+_LONGEST = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +30,6 @@ class Number:
         return self.e164
 
 
-# A call names the same two numbers in each of its events, and reading one costs as much as routing an event.
-@lru_cache(maxsize=16384)
 def parse(text: str, region: str | None) -> Number | None:
     """Return the number in *text*, or None when it is none (a SIP name, "anonymous", an extension).
 
@@ -40,14 +37,19 @@ def parse(text: str, region: str | None) -> Number | None:
     national number of *region*: senders leave out the plus, and ``33170363950`` is Paris, not a US number. Where
     the sender wrote the plus itself, a number of a possible length is enough: lists of number ranges age.
     """
+    return _parse(text, region) if len(text) <= _LONGEST else None
+
+
+# A call names the same two numbers in each of its events, and reading one costs as much as routing an event.
+@lru_cache(maxsize=16384)
+def _parse(text: str, region: str | None) -> Number | None:
     text = text.strip()
     if not _DIGITS.fullmatch(text):
         return None
     if text.startswith("+"):
         return _number(text, None, phonenumbers.is_possible_number)
-    return _number("+" + text, None, phonenumbers.is_valid_number) or (
-        _number(text, region, phonenumbers.is_valid_number) if region else None
-    )
+    valid = phonenumbers.is_valid_number
+    return _number("+" + text, None, valid) or _number(text, region, valid)
 
 
 def _number(text: str, region: str | None, accepted: Callable[[PhoneNumber], bool]) -> Number | None:
@@ -70,4 +72,4 @@ def _country(number: PhoneNumber) -> str | None:
     code = phonenumbers.region_code_for_number(number) or phonenumbers.region_code_for_country_code(
         number.country_code or 0
     )
-    return code if len(code) == 2 and code != _NOWHERE else None
+    return code if len(code) == 2 else None

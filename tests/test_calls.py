@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from router import clock, samples
 from router.calls import OWN, Call, CallState, advance, ended_event, facts, fall_silent, subject, tell
-from router.event import CallEvent
+from router.event import CallEvent, read
 
 START = 1_758_545_798.5
 OURS = "+442079460958"
@@ -98,6 +98,12 @@ def test_a_late_event_leaves_numbers_and_tag_as_the_newer_one_told_them():
     call = follow(make_event(after=2, tag="new", to="2"), make_event(after=1, tag="old", to="1"))
 
     assert (call.tag, call.to) == ("new", "2")
+
+
+def test_a_call_knows_its_earliest_and_its_newest_event_whatever_their_order():
+    call = follow(make_event(after=2), make_event(after=1), make_event(after=3))
+
+    assert (call.first_event_at, call.last_event_at, call.events) == (START + 1, START + 3, 3)
 
 
 # Outcome and missed ---------------------------------------------------------------------------------------------
@@ -283,26 +289,15 @@ def test_call_ended_has_the_senders_field_names_and_the_facts_in_its_payload():
     event = ended_event(follow(*played("answered")), START + 200)
 
     assert json.loads(event.body) == {
-        "uuid": "c1",
-        "event_type": "call_ended",
-        "event_time": "2025-09-22T12:59:27.405Z",
+        "uuid": "c1", "event_type": "call_ended", "event_time": "2025-09-22T12:59:27.405Z",
         "event_payload": {
-            "sequence": 1,
-            "outcome": "answered",
-            "missed": False,
-            "answered": True,
-            "ring_seconds": 7.905,
-            "talk_seconds": 161.0,
+            "sequence": 1, "outcome": "answered", "missed": False, "answered": True,
+            "ring_seconds": 7.905, "talk_seconds": 161.0,
         },
-        "from": samples.CUSTOMER,
-        "to": samples.OFFICE,
-        "call_started": "2025-09-22T12:56:38.500Z",
-        "call_answered": "2025-09-22T12:56:46.405Z",
-        "call_completed": "2025-09-22T12:59:27.405Z",
-        "machine_detected": False,
-        "tag": "",
-        "direction": "inbound",
-    }
+        "from": samples.CUSTOMER, "to": samples.OFFICE, "call_started": "2025-09-22T12:56:38.500Z",
+        "call_answered": "2025-09-22T12:56:46.405Z", "call_completed": "2025-09-22T12:59:27.405Z",
+        "machine_detected": False, "tag": "", "direction": "inbound",
+    }  # fmt: skip
 
 
 def test_call_ended_is_an_event_of_the_calls_source_received_now():
@@ -311,6 +306,12 @@ def test_call_ended_is_an_event_of_the_calls_source_received_now():
     assert (event.source, event.call_id, event.event_type) == ("wavix", "c1", "call_ended")
     assert (event.event_time, event.received_at) == (pytest.approx(START + 18.388), START + 30)
     assert event.fields == {**json.loads(event.body), "source": "wavix"}
+
+
+def test_our_own_event_reads_back_as_it_was_made():
+    event = ended_event(follow(*played("missed")), START + 30)
+
+    assert read(event.body, "wavix", START + 30) == event
 
 
 def test_call_corrected_says_what_was_told_before():
@@ -348,25 +349,14 @@ def facts_of(*events: CallEvent, zone: str = "Europe/London", own_numbers: froze
 
 def test_the_facts_of_an_event_are_these():
     assert facts_of(make_event("ringing")) == {
-        "first": True,
-        "late": False,
-        "answered": False,
-        "ring_seconds": None,
-        "talk_seconds": None,
+        "first": True, "late": False, "answered": False, "ring_seconds": None, "talk_seconds": None,
         "direction": "inbound",
-        "from_number": "+442079460001",
-        "to_number": "+442079460958",
-        "customer_number": "+442079460001",
-        "from_number_international": "+44 20 7946 0001",
-        "to_number_international": "+44 20 7946 0958",
-        "customer_number_international": "+44 20 7946 0001",
-        "from_country": "GB",
-        "to_country": "GB",
+        "from_number": "+442079460001", "from_number_international": "+44 20 7946 0001", "from_country": "GB",
+        "to_number": "+442079460958", "to_number_international": "+44 20 7946 0958", "to_country": "GB",
+        "customer_number": "+442079460001", "customer_number_international": "+44 20 7946 0001",
         "customer_country": "GB",
-        "local_time": "2025-09-22T13:56+01:00",
-        "weekday": "mon",
-        "timezone": "Europe/London",
-    }
+        "local_time": "2025-09-22T13:56+01:00", "weekday": "mon", "timezone": "Europe/London",
+    }  # fmt: skip
 
 
 def test_only_our_own_events_say_ended_missed_and_outcome():

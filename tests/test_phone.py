@@ -33,7 +33,7 @@ def test_a_number_is_understood_with_or_without_its_plus(text, region, e164):
 @pytest.mark.parametrize(
     "text",
     ["", " ", "+", "anonymous", "sip:alice@example.com", "1001", "+1001", "999", "1800FLOWERS", "+44207946012345678",
-     "+442079460123;ext=5", "\ud800", "*31#"],
+     "+442079460123;ext=5", "\ud800", "*31#", "+44" + " " * 40 + "2079460123"],
 )  # fmt: skip
 def test_what_is_no_number_is_none(text, region):
     assert phone.parse(text, region) is None

@@ -164,7 +164,9 @@ def advance(
         last_received_at=max(known.last_received_at, event.received_at),
         events=known.events + 1,
     )
-    moved = concluded(moved, event.received_at + (0.0 if answered else settle))
+    # Nothing follows yet while it only rings, which is what most events say.
+    if answered or state is CallState.ENDED:
+        moved = concluded(moved, event.received_at + (0.0 if answered else settle))
     return moved, Step(call is None, late, known.terminal is None and terminal is not None)
 
 

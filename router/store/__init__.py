@@ -39,9 +39,19 @@ class State(IntEnum):
         """The state as tables, logs and metrics spell it."""
         return self.name.lower()
 
+    @property
+    def finished(self) -> bool:
+        """True for the states that end a delivery."""
+        return self >= FINISHED
+
 
 #: Every state below it is unfinished.
 FINISHED = 10
+
+
+def delivery_key(event_key: bytes, destination: int, replay: int) -> str:
+    """Return the key of a delivery, the same over all attempts; ``replay`` counts replays of a delivered one."""
+    return f"{event_key.hex()}-{destination}-{replay}" if replay else f"{event_key.hex()}-{destination}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,12 +189,6 @@ class Store(Protocol):
 
     def quarantine(self, source: str, body: bytes, faults: Sequence[Fault], received_at: float, remote: str) -> int:
         """Keep a body that its source may not send, for an operator to look at; return its id."""
-
-    def refused(self, quarantine_id: int) -> QuarantineRow | None:
-        """Return the body kept in quarantine under this id."""
-
-    def readmitted(self, quarantine_id: int, now: float) -> None:
-        """Remember that the body became an event after all."""
 
     # Deliver ---------------------------------------------------------------------------------------------
 

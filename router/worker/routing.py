@@ -98,13 +98,14 @@ class Routing:
         Return None, changing nothing, when it may not, when there is no such body or source, or when it was readmitted
         before.
         """
-        row = self._store.refused(quarantine_id)
-        source = self._config.sources.get(row.source) if row else None
-        if row is None or source is None or row.readmitted_at is not None:
+        kept = self._store.quarantined_entry(quarantine_id)
+        source = self._config.sources.get(kept[0]) if kept else None
+        if kept is None or source is None:
             return None
+        body = kept[1]
         try:
-            check(row.body, validation=source.validation, accept_types=source.accept_types)
-            routed = self._route(read(row.body, row.source, now), now)
+            check(body, validation=source.validation, accept_types=source.accept_types)
+            routed = self._route(read(body, source.name, now), now)
         except StoreError:
             raise
         except InvalidEvent:
@@ -112,7 +113,7 @@ class Routing:
         except Exception:
             log.exception("The body %d in quarantine could not be routed; it stays there.", quarantine_id)
             return None
-        self._store.readmitted(quarantine_id, now)
+        self._store.mark_readmitted(quarantine_id, now)
         return routed
 
     def _route(self, event: CallEvent, now: float) -> Routed:

@@ -1,0 +1,43 @@
+"""Calls in and out of table ``call``, whose columns are the fields of ``Call``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import fields
+from operator import attrgetter
+from typing import Any
+
+from router.calls import Call, CallState
+
+_FIELDS = [field.name for field in fields(Call)]
+_ALL = attrgetter(*_FIELDS)
+_FIRED = _FIELDS.index("fired")
+_STATE = _FIELDS.index("state")
+_TRUTHS = [_FIELDS.index(name) for name in ("answered", "machine", "missed", "told_missed")]
+
+_QUOTED = [f'"{name}"' for name in _FIELDS]
+
+#: For SELECT lists and for the order of ``values``.
+COLUMNS = ", ".join(f"call.{name}" for name in _QUOTED)
+WIDTH = len(_FIELDS)
+INSERT = f"INSERT INTO call ({', '.join(_QUOTED)}) VALUES ({', '.join('?' * WIDTH)})"  # noqa: S608 - our own names
+#: Takes ``values`` without the first two, then the row's number.
+UPDATE = f"UPDATE call SET {', '.join(f'{name} = ?' for name in _QUOTED[2:])} WHERE id = ?"  # noqa: S608 - our own names
+
+
+def values(call: Call) -> list[Any]:
+    """Return *call* as one row, in the order of ``COLUMNS``; source and id come first."""
+    row = list(_ALL(call))
+    row[_FIRED] = json.dumps(sorted(call.fired)) if call.fired else "[]"
+    return row
+
+
+def call_of(columns: Sequence[Any]) -> Call:
+    """Return the call in *columns*, selected as ``COLUMNS``."""
+    row = list(columns)
+    row[_STATE] = CallState(row[_STATE])
+    for truth in _TRUTHS:
+        row[truth] = row[truth] == 1
+    row[_FIRED] = frozenset(json.loads(row[_FIRED])) if row[_FIRED] != "[]" else frozenset()
+    return Call(*row)

@@ -1,0 +1,237 @@
+"""Deliveries in SQLite: claimed, recorded, and owed again. Everything happens inside the store's transaction."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from typing import Any
+
+from router.store import Attempt, Claim, Lapsed, State, delivery_key
+from router.store.sqlite_calls import COLUMNS, call_of
+from router.store.sqlite_line import Line
+from router.store.sqlite_tally import Tally
+
+# CROSS JOIN keeps SQLite to this order: from the due ones to what belongs to each, never the other way round.
+_DUE = f"""
+SELECT delivery.id, delivery.attempts + 1, delivery.unknowns, delivery.replay, delivery.rule,
+       event.id, event.key, event.event_type, event.received_at, event.body, event.facts, receipt.body, {COLUMNS}
+FROM delivery INDEXED BY delivery_ready
+CROSS JOIN event ON event.id = delivery.event_id
+CROSS JOIN call ON call.id = event.call
+LEFT JOIN receipt ON receipt.destination_id = delivery.destination_id AND receipt.call = event.call
+WHERE delivery.destination_id = ? AND delivery.state = 0 AND delivery.due_at <= ?
+ORDER BY delivery.due_at, delivery.id LIMIT ?
+"""  # noqa: S608 - our own names
+
+_LEASE = """
+UPDATE delivery SET state = 1, attempts = attempts + 1, owner = ?, lease_until = ?, leased_at = ? WHERE id = ?
+"""
+
+_LAPSED = """
+SELECT delivery.id, attempts, owner, destination.name, unknowns, leased_at, event.received_at
+FROM delivery INDEXED BY delivery_leased
+CROSS JOIN event ON event.id = delivery.event_id
+CROSS JOIN destination ON destination.id = delivery.destination_id
+WHERE state = 1 AND lease_until < ? ORDER BY lease_until LIMIT ?
+"""
+
+_RECORD = """
+UPDATE delivery SET state = ?, due_at = ?, attempts = ?, unknowns = unknowns + ?, ended_at = ?, reason = ?, status = ?,
+       owner = NULL, lease_until = NULL, leased_at = NULL
+WHERE id = ?
+"""
+
+_GIVE_UP = """
+UPDATE delivery SET state = 11, due_at = NULL, ended_at = ?, reason = 'given up by an operator', status = NULL,
+       owner = NULL, lease_until = NULL, leased_at = NULL
+"""
+
+
+class Deliveries:
+    """Table ``delivery`` and what hangs on it. Destinations and calls are numbers here."""
+
+    def __init__(self, db: sqlite3.Connection, tally: Tally) -> None:
+        self._db = db
+        self._tally = tally
+        self._line = Line(db, tally)
+
+    def add(
+        self,
+        event_id: int,
+        destination: int,
+        call: int | None,
+        rule: str | None,
+        held_by_dead_letter: bool,
+        *,
+        now: float,
+        replay: int = 0,
+    ) -> None:
+        """Add one delivery behind all others of its line; without *call*, beside them."""
+        state = self._line.place_at_end(destination, call, held_by_dead_letter)
+        self._db.execute(
+            "INSERT INTO delivery (event_id, destination_id, call, state, due_at, replay, held_by_dead_letter, rule)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                event_id,
+                destination,
+                call,
+                state,
+                now if state is State.READY else None,
+                replay,
+                held_by_dead_letter,
+                rule,
+            ),
+        )
+        self._tally.add(destination, state)
+
+    def claim(
+        self, name: str, destination: int, *, now: float, owner: str, lease_until: float, limit: int
+    ) -> list[Claim]:
+        """Implement ``Store.claim`` for a destination that is not paused."""
+        rows = self._db.execute(_DUE, (destination, now, limit)).fetchall()
+        self._db.executemany(_LEASE, [(owner, lease_until, now, row[0]) for row in rows])
+        self._tally.add(destination, State.READY, -len(rows))
+        self._tally.add(destination, State.LEASED, len(rows))
+        return [_claim(name, destination, row) for row in rows]
+
+    def record(self, attempt: Attempt) -> bool:
+        """Implement ``Store.record``."""
+        leased = self._db.execute(
+            "SELECT destination_id, call, reason, status FROM delivery"
+            " WHERE id = ? AND state = 1 AND owner = ? AND attempts = ?",
+            (attempt.delivery_id, attempt.owner, attempt.attempt),
+        ).fetchone()
+        if leased is None:
+            return False
+        destination, call, reason, status = leased
+        finished = attempt.state.finished
+        overtaken = (
+            not finished and call is not None and not self._line.stands_first(attempt.delivery_id, destination, call)
+        )
+        state = State.WAITING if overtaken else attempt.state
+        due_at = attempt.ended_at if attempt.due_at is None else attempt.due_at
+        if attempt.counts:
+            reason, status = attempt.reason, attempt.status
+        self._db.execute(
+            _RECORD,
+            (
+                state,
+                None if finished else due_at,
+                attempt.attempt if attempt.counts else attempt.attempt - 1,
+                attempt.counts and attempt.outcome == "unknown",
+                attempt.ended_at if finished else None,
+                reason,
+                status,
+                attempt.delivery_id,
+            ),
+        )
+        self._tally.move(destination, State.LEASED, state)
+        if attempt.counts:
+            self._keep(attempt, destination)
+        if call is not None and (finished or overtaken):
+            self._line.go_on(destination, call, attempt.ended_at)
+        return True
+
+    def renew(self, owner: str, lease_until: float) -> None:
+        """Implement ``Store.renew``."""
+        self._db.execute(
+            "UPDATE delivery INDEXED BY delivery_leased SET lease_until = ? WHERE state = 1 AND owner = ?",
+            (lease_until, owner),
+        )
+
+    def lapsed(self, now: float, limit: int) -> list[Lapsed]:
+        """Implement ``Store.lapsed``."""
+        return [Lapsed(*row) for row in self._db.execute(_LAPSED, (now, limit))]
+
+    def replay(self, deliveries: Iterable[int], now: float) -> int:
+        """Implement ``Store.replay``."""
+        busy = set(
+            self._db.execute("SELECT destination_id, call FROM delivery INDEXED BY delivery_leased WHERE state = 1")
+        )
+        # By id, so that of several deliveries of one call the earlier one gets its place first.
+        return sum(self._owe_again(delivery, busy, now) for delivery in sorted(set(deliveries)))
+
+    def give_up(self, destination: int, now: float) -> int:
+        """Implement ``Store.give_up``."""
+        self._tally.write()
+        counts = self._db.execute(
+            "SELECT state, n FROM tally WHERE destination_id = ? AND state < 10 AND n > 0", (destination,)
+        ).fetchall()
+        for state, n in counts:
+            # One statement for each state: a partial index serves the one its condition names.
+            self._db.execute(
+                f"{_GIVE_UP} WHERE destination_id = ? AND state < 10 AND state = {int(state)}", (now, destination)
+            )
+            self._tally.add(destination, State(state), -n)
+            self._tally.add(destination, State.DEAD, n)
+        return sum(n for _, n in counts)
+
+    def _owe_again(self, delivery: int, busy: set[tuple[int, int | None]], now: float) -> bool:
+        row = self._db.execute(
+            "SELECT destination_id, call, state, event_id, rule, held_by_dead_letter FROM delivery"
+            " WHERE id = ? AND state >= 10",
+            (delivery,),
+        ).fetchone()
+        if row is None:
+            return False
+        destination, call, old, event_id, rule, held_by_dead_letter = row
+        if old == State.DELIVERED:
+            (latest,) = self._db.execute(
+                "SELECT max(replay) FROM delivery WHERE event_id = ? AND destination_id = ?", (event_id, destination)
+            ).fetchone()
+            self.add(event_id, destination, call, rule, held_by_dead_letter, now=now, replay=latest + 1)
+            return True
+        if call is not None and (destination, call) in busy:
+            state = State.WAITING
+        else:
+            state = self._line.take_back(delivery, destination, call, held_by_dead_letter)
+        self._db.execute(
+            "UPDATE delivery SET state = ?, due_at = ?, ended_at = NULL WHERE id = ?",
+            (state, now if state is State.READY else None, delivery),
+        )
+        self._tally.move(destination, old, state)
+        return True
+
+    def _keep(self, attempt: Attempt, destination: int) -> None:
+        self._db.execute(
+            "INSERT INTO attempt VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                attempt.delivery_id,
+                attempt.attempt,
+                attempt.outcome,
+                attempt.reason,
+                attempt.status,
+                attempt.started_at,
+                attempt.ended_at,
+            ),
+        )
+        if attempt.receipt is not None:
+            self._db.execute(
+                "INSERT INTO receipt SELECT ?, event.call, ?, ? FROM delivery JOIN event ON event.id = event_id"
+                " WHERE delivery.id = ?"
+                " ON CONFLICT DO UPDATE SET body = excluded.body, updated_at = excluded.updated_at",
+                (destination, json.dumps(dict(attempt.receipt)), attempt.ended_at, attempt.delivery_id),
+            )
+
+
+def _claim(name: str, destination: int, row: tuple[Any, ...]) -> Claim:
+    delivery, attempt, unknowns, replay, rule, event, key, event_type, received_at, body, facts, receipt = row[:12]
+    call = call_of(row[12:])
+    return Claim(
+        delivery_id=delivery,
+        attempt=attempt,
+        destination=name,
+        rule=rule,
+        key=delivery_key(key, destination, replay),
+        source=call.source,
+        received_at=received_at,
+        body=body,
+        facts=json.loads(facts),
+        call=call.as_mapping(),
+        receipt=None if receipt is None else json.loads(receipt),
+        event_id=event,
+        event_type=event_type,
+        call_id=call.call_id,
+        unknowns=unknowns,
+    )
