@@ -8,6 +8,7 @@ A generated part stands between two comments that name it, so that prose can sta
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -57,6 +58,49 @@ def metrics() -> str:
     return table(("metric", "type", "labels", "what it says"), rows)
 
 
+def answers() -> str:
+    """What the public listener really says to one request of each kind."""
+    from falcon.testing import TestClient
+
+    from router.errors import StoreError
+    from router.samples import documented
+    from router.web import make_ingest_app
+    from tests.played import load
+
+    class Counters:
+        def accepted(self, source: str) -> None: ...
+        def rejected(self, source: str, why: str) -> None: ...
+
+    class Inbox:
+        full = False
+
+        async def append(self, entry: object) -> None:
+            if self.full:
+                raise StoreError("the disk is full")
+
+        def close(self) -> None: ...
+
+    config = "sources: {wavix: {auth: {token: a}}}\ndestinations: {console: {type: console}}\nalways: [console]"
+    with tempfile.TemporaryDirectory() as folder:
+        inbox = Inbox()
+        client = TestClient(make_ingest_app(load(config, Path(folder)), inbox, Counters(), list))
+    wrong = documented().replace(b'"call_setup"', b'"call_stup"').replace(b"false", b'"no"')
+    parts = []
+    for status, path, token, body in (
+        (200, "/webhooks/wavix", "a", documented()),
+        (401, "/webhooks/wavix", "b", documented()),
+        (404, "/webhooks/wavx", "a", documented()),
+        (413, "/webhooks/wavix", "a", b" " * 300_000),
+        (422, "/webhooks/wavix", "a", wrong),
+        (503, "/webhooks/wavix", "a", documented()),
+    ):
+        inbox.full = status == 503
+        answer = client.simulate_post(path, body=body, headers={"Authorization": f"Bearer {token}"})
+        assert answer.status_code == status, answer.text
+        parts.append(f"```json\n{json.dumps(answer.json, indent=2)}\n```\n")
+    return "\n".join(parts)
+
+
 def settings(type_: str) -> str:
     """The settings of one plugin."""
     from router.registry import discover
@@ -96,7 +140,7 @@ def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 def generators() -> Mapping[str, Callable[[], str]]:
     """Every generated part by its name."""
-    return {"cli": cli, "metrics": metrics}
+    return {"answers": answers, "cli": cli, "metrics": metrics}
 
 
 def generated(text: str) -> str:

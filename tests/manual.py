@@ -69,6 +69,23 @@ def _table(after: list[Token]) -> tuple[tuple[str, ...], ...]:
     return tuple(map(tuple, rows))
 
 
+def tables(page: Path) -> dict[str, list[tuple[str, ...]]]:
+    """Return heading → the rows, without heads, of all tables that follow it."""
+    found: dict[str, list[tuple[str, ...]]] = {}
+    heading = ""
+    for n, token in enumerate(tokens(page)):
+        if token.type == "heading_open":
+            heading = tokens(page)[n + 1].content
+        elif token.type == "table_open":
+            found.setdefault(heading, []).extend(_table(tokens(page)[n:])[1:])
+    return found
+
+
+def words(cell: str) -> list[str]:
+    """Return what stands between backticks in a cell."""
+    return re.findall(r"`([^`]*)`", cell)
+
+
 def headings(page: Path) -> list[str]:
     """Return the page's headings as written."""
     parsed = tokens(page)

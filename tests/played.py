@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import yaml
 
@@ -25,6 +26,7 @@ _REST = {
 }
 #: A Monday at noon, in London.
 _MONDAY = 1767614400.0
+ZONE = ZoneInfo("Europe/London")
 
 
 class _Environment(dict[str, str]):

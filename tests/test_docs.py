@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import subprocess
 import sys
@@ -75,7 +76,7 @@ def test_a_heading_uses_our_words(page: Path) -> None:
 def test_a_table_has_as_many_cells_in_every_row(page: Path) -> None:
     lines = page.read_text(encoding="utf-8").splitlines()
     uneven = []
-    for above, line in zip(lines, lines[1:], strict=False):
+    for above, line in itertools.pairwise(lines):
         cells = [len(re.findall(r"(?<!\\)\|", one)) for one in (above, line)]
         if above.startswith("|") and line.startswith("|") and cells[0] != cells[1]:
             uneven.append(line)
