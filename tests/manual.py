@@ -115,3 +115,8 @@ def spans(page: Path) -> Iterator[str]:
     """Yield every text between backticks."""
     for token in tokens(page):
         yield from (child.content for child in token.children or () if child.type == "code_inline")
+
+
+def fences(page: Path) -> Iterator[str]:
+    """Yield the text of every fenced block."""
+    yield from (token.content for token in tokens(page) if token.type == "fence")
