@@ -43,6 +43,9 @@ KEYS = tuple(sorted({"source", "event_type", *_CHOICES, *_BOOLEANS, *_NUMBERS, *
 _NOT_BUILT_KEYS: Mapping[str, str] = {
     "hours": "leave it out and let the destination decide",
     "date": "weekday is there",
+    "from_country": 'write a wildcard on the number: from_number: "+44*"',
+    "to_country": 'write a wildcard on the number: to_number: "+44*"',
+    "customer_country": 'write a wildcard on the number: customer_number: "+44*"',
     "local_time": "weekday is there",
     **dict.fromkeys(("uuid", "id", "event_time", "call_started", "call_answered", "call_completed", "event_payload",
                      "ring_seconds", "talk_seconds"),
@@ -213,7 +216,8 @@ class _Compiler:
         """Report a condition that joins a fact of our own events with an event of the sender."""
         tests = [test for part in parts for test in _conjunction(part)]
         facts = [test.key for test in tests if test.key in OWN_FACTS and not test.negated]
-        types = [test for test in tests if test.key == "event_type" and not test.negated]
+        known = set(self._choices["event_type"])
+        types = [test for test in tests if test.key == "event_type" and not test.negated and test.exact <= known]
         for test in types:
             if facts and not any(map(test.compiled(), ({"event_type": own} for own in OWN_EVENTS))):
                 place = at["event_type"] if isinstance(at, Mapping) and "event_type" in at else at

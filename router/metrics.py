@@ -104,7 +104,8 @@ class Metrics:
 
         registry = CollectorRegistry()
         files = [str(path) for path in self._folder.parent.glob("*/*.db")]
-        registry.register(_Shared(lambda: MultiProcessCollector.merge(files, accumulate=True)))
+        merge: Any = MultiProcessCollector.merge
+        registry.register(_Shared(lambda: merge(files, accumulate=True)))
         registry.register(_StoreGauges(reading))
         return generate_latest(registry)
 

@@ -167,7 +167,7 @@ def _compiled(source: str, escape: Callable[[Any], str]) -> jinja2.Template:
     try:
         return _environment(escape).from_string(source)
     except jinja2.TemplateSyntaxError as ex:
-        raise MalformedTemplate(ex.message or "this is no template", ex.lineno) from None
+        raise MalformedTemplate((ex.message or "this is no template").rstrip("."), ex.lineno) from None
     # Jinja writes Python, and folds constants while it does: a hostile template can fail in any way there.
     except Exception as ex:  # noqa: BLE001
         raise MalformedTemplate(f"this template cannot be compiled: {ex}", 1) from None

@@ -48,7 +48,7 @@ def test_a_daemon_with_nothing_overdue_needs_nobody():
 @pytest.mark.parametrize(
     ("change", "level", "what", "todo"),
     [
-        ({"daemon": None}, "broken", "has never run", "callrouter run"),
+        ({"daemon": None}, "broken", "it never has", "callrouter run"),
         ({"daemon": replace(RUNNING, alive=False)}, "broken", "callrouter is not running", "callrouter run"),
         (
             {"daemon": replace(RUNNING, processes=(replace(WORKER, alive=False, last_exit="signal 9", restarts=4),))},
@@ -79,10 +79,10 @@ def test_each_thing_that_is_wrong_is_said_with_its_command(change, level, what, 
     ("change", "what", "todo"),
     [
         ({"dead": 3}, "3 dead letters", "callrouter replay --destination slack"),
-        ({"paused_at": NOW - 60, "paused_reason": "401"}, "slack is paused since 1m: 401", "callrouter resume slack"),
+        ({"paused_at": NOW - 60, "paused_reason": "401"}, '"slack" is paused for 1m: 401', "callrouter resume slack"),
         ({"type": None, "waiting": 7}, "no longer in config.yaml", "callrouter give-up slack"),
         ({"disabled": "SLACK_URL is not set", "waiting": 1}, "1 delivery waits", "callrouter give-up slack"),
-        ({"overdue_since": NOW - 900, "waiting": 1}, "overdue since 15m", "callrouter deliveries --destination slack"),
+        ({"overdue_since": NOW - 900, "waiting": 1}, "overdue by 15m", "callrouter deliveries --destination slack"),
     ],
 )
 def test_each_trouble_of_a_destination_is_said_with_its_command(change, what, todo):

@@ -56,14 +56,14 @@ def _list(rows: list[Call], zone: tzinfo, now: float) -> None:
         Column("last event", keep=3),
         Column("age"),
         Column("source", keep=2),
-        Column("direction", keep=4),
+        Column("direction", keep=2),
         Column("from"),
-        Column("to"),
+        Column("to", keep=5),
         Column("state"),
-        Column("rang", right=True, keep=5),
-        Column("talked", right=True, keep=6),
+        Column("rang", right=True, keep=4),
+        Column("talked", right=True, keep=4),
         Column("events", right=True, keep=2),
-        Column("call", keep=1),
+        Column("call"),
     ]
     screen.table(columns, [_row(row, zone, now) for row in rows])
 

@@ -50,7 +50,7 @@ def json_option(what: str) -> Callable[[F], F]:
     return click.option("--json", "as_json", is_flag=True, help=f"Print {what}, for a script to read.")
 
 
-class Ago(click.ParamType):
+class Ago(click.ParamType[float]):
     """A duration before now (``2h``, ``3d``), as the moment it names."""
 
     name = "duration"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,16 +18,24 @@ if TYPE_CHECKING:
 
 @click.command("plugins", epilog=options.exits(no="a plugin is broken, or none is called NAME", store=False))
 @click.argument("name", required=False)
+@click.option(
+    "--folder",
+    "folders",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    multiple=True,
+    metavar="FOLDER",
+    help="Look here, too, as plugins: {folders: [FOLDER]} in the configuration does. May be given several times.",
+)
 @options.json_option("one JSON document")
-def command(name: str | None, as_json: bool) -> int:
+def command(name: str | None, folders: tuple[Path, ...], as_json: bool) -> int:
     """List the plugins that a destination's "type:" can name; with NAME, the settings of that one.
 
-    Plugins are found in callrouter itself and in installed packages (entry point group callrouter.plugins). One that
-    could not be loaded is listed with the reason.
+    Plugins are found in callrouter itself, in installed packages (entry point group callrouter.plugins), and in
+    folders. One that could not be loaded is listed with the reason.
     """
     from router.registry import discover
 
-    registry = discover()
+    registry = discover(folders)
     if name is not None and name not in registry.plugins:
         screen.talk(f'callrouter: no plugin is called "{name}"; there are: {", ".join(sorted(registry.plugins))}.')
         return 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,8 +42,8 @@ def console() -> Console:
     """Return the console for stdout: plain and as wide as it takes in a pipe, NO_COLOR respected."""
     from rich.console import Console
 
-    piped = not sys.stdout.isatty()
-    return Console(width=_PIPE_WIDTH if piped else None, highlight=False, markup=False, emoji=False)
+    width = None if sys.stdout.isatty() else _PIPE_WIDTH
+    return Console(width=width, color_system="auto" if colour() else None, highlight=False, markup=False, emoji=False)
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, indent: int = 0) -> None:
@@ -98,6 +99,16 @@ def say(text: str = "") -> None:
     click.echo(text)
 
 
+def paragraph(text: str, *, hanging: int) -> None:
+    """Print *text*, broken into lines that are easy to read, all but the first indented by *hanging*."""
+    width = min(console().width, 100)
+    say(
+        textwrap.fill(
+            safe(text), width, subsequent_indent=" " * hanging, break_long_words=False, break_on_hyphens=False
+        )
+    )
+
+
 def talk(text: str) -> None:
     """Print one line for the person alone, on stderr."""
     click.echo(text, err=True)
@@ -114,9 +125,9 @@ def paint(text: str, style: str) -> str:
 
 
 def colour(*, err: bool = False) -> bool:
-    """Return whether stdout (or stderr) shows colours: a terminal, and no NO_COLOR."""
+    """Return whether stdout (or stderr) shows colours: a terminal that can, and no NO_COLOR (https://no-color.org)."""
     stream = sys.stderr if err else sys.stdout
-    return stream.isatty() and not os.environ.get("NO_COLOR")
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def safe(text: str) -> str:

@@ -55,7 +55,7 @@ def _show(status: Status, config: Config) -> None:
         screen.say()
         screen.say("What to do")
         for number, trouble in enumerate(status.troubles, 1):
-            screen.say(f"{number:>3}. {screen.safe(_sentence(trouble.what))} {screen.safe(trouble.todo)}")
+            screen.paragraph(f"{number:>3}. {_sentence(trouble.what)} {trouble.todo}", hanging=5)
             if trouble.command:
                 screen.say(f"       {trouble.command}")
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from router.commands import CommandFile
 from router.config.model import Config
 from router.errors import StoreError
-from router.status.processes import daemon
 from router.status.inbox import backlog
 from router.status.model import (
     Daemon,
@@ -21,8 +20,10 @@ from router.status.model import (
     Status,
     Trouble,
 )
+from router.status.processes import daemon
 from router.status.troubles import UNROUTED, command, troubles
 from router.store import FINISHED, DestinationRow, Reading, State
+from router.store.sqlite_file import NAME
 from router.store.sqlite_reading import SqliteReading
 from router.units import spell
 
@@ -66,7 +67,8 @@ def gather(config: Config, now: float) -> Status:
             refused = _refused_since(store, now - _LATELY)
             waiting_commands = len(CommandFile(config.data).after(store.command_position(), limit=_COUNTED))
     except StoreError as ex:
-        error = str(ex)
+        # A store that was never made is no trouble of its own: there is nothing in it to read.
+        error = str(ex) if (config.data / NAME).exists() else None
     found = Findings(
         now=now,
         config=config.path,

@@ -44,7 +44,7 @@ def _of_the_daemon(found: Findings) -> Iterator[Trouble]:
     if found.daemon is None:
         yield Trouble(
             "broken",
-            "callrouter is not running, and has never run on this data",
+            "callrouter is not running (it never has on this data)",
             "Start it; until then no event is accepted.",
             command("run", found.config),
         )
@@ -103,28 +103,28 @@ def _of_a_destination(where: DestinationStatus, found: Findings) -> Iterator[Tro
     if where.type is None and where.waiting:
         yield Trouble(
             "attention",
-            f"{where.name} is no longer in {found.config.name}, and {owed} for it",
+            f'"{where.name}" is no longer in {found.config.name}, and {owed} for it',
             "Put it back (or name it in formerly: of its successor), or turn what waits into dead letters.",
             command(f"give-up {name}", found.config),
         )
     elif where.disabled and where.waiting:
         yield Trouble(
             "attention",
-            f"{where.name} is disabled, and {owed} for it",
+            f'"{where.name}" is disabled, and {owed} for it',
             f"It is disabled because {where.disabled}. Mend that and start callrouter again, or give up what waits.",
             command(f"give-up {name}", found.config),
         )
     if where.paused_at is not None:
         yield Trouble(
             "attention",
-            f"{where.name} is paused since {spell(found.now - where.paused_at)}: {where.paused_reason}",
+            f'"{where.name}" is paused for {spell(found.now - where.paused_at)}: {where.paused_reason}',
             f"Mend its settings or the other side, then let it go on ({owed}).",
             command(f"resume {name}", found.config),
         )
     elif where.overdue_since is not None and found.now - where.overdue_since > OVERDUE and found.running:
         yield Trouble(
             "attention",
-            f"{where.name} is behind: a delivery is overdue since {spell(found.now - where.overdue_since)}",
+            f'"{where.name}" is behind: a delivery is overdue by {spell(found.now - where.overdue_since)}',
             "See what its attempts say; if it is only slow, raise its concurrency.",
             command(f"deliveries --destination {name} --state ready", found.config),
         )
@@ -132,7 +132,7 @@ def _of_a_destination(where: DestinationStatus, found: Findings) -> Iterator[Tro
         letters = "1 dead letter" if where.dead == 1 else f"{where.dead:,} dead letters"
         yield Trouble(
             "attention",
-            f"{where.name} has {letters}",
+            f'"{where.name}" has {letters}',
             f"See why with {command(f'deliveries --destination {name} --state dead', found.config)}, mend that, "
             "then send them again.",
             command(f"replay --destination {name}", found.config),

@@ -190,6 +190,12 @@ class Store(Protocol):
     def quarantine(self, source: str, body: bytes, faults: Sequence[Fault], received_at: float, remote: str) -> int:
         """Keep a body that its source may not send, for an operator to look at; return its id."""
 
+    def refused(self, quarantine_id: int) -> QuarantineRow | None:
+        """Return the body kept in quarantine under this id."""
+
+    def readmitted(self, quarantine_id: int, now: float) -> None:
+        """Remember that the body became an event after all."""
+
     # Deliver ---------------------------------------------------------------------------------------------
 
     def claim(self, destination: str, *, now: float, owner: str, lease_until: float, limit: int) -> list[Claim]:
@@ -359,6 +365,9 @@ class Reading(Protocol):
 
     def last_events(self) -> dict[str, float]:
         """Return source → when its newest event was received."""
+
+    def cursors(self) -> dict[str, int]:
+        """Return inbox segment → id of the last entry routed from it; ``commands`` is one of the names."""
 
     def command_position(self) -> int:
         """Return the id of the last operator command that was carried out."""

@@ -188,6 +188,10 @@ class SqliteReading:
         return dict(self._db.execute("SELECT name, last_received_at FROM source").fetchall())
 
     @_question
+    def cursors(self) -> dict[str, int]:
+        return dict(self._db.execute("SELECT segment, position FROM cursor").fetchall())
+
+    @_question
     def command_position(self) -> int:
         row = self._db.execute("SELECT position FROM cursor WHERE segment = 'commands'").fetchone()
         return 0 if row is None else int(row[0])

@@ -31,8 +31,8 @@ class Inbox(Protocol):
 class Counters(Protocol):
     """Who is told of every answer. *source* is empty where the request named none that exists."""
 
-    def accepted(self, source: str) -> None:
-        """One event was kept and answered with 200."""
+    def accepted(self, source: str, seconds: float) -> None:
+        """One event was kept, which took *seconds*, and answered with 200."""
 
     def rejected(self, source: str, why: str) -> None:
         """One request was refused.
@@ -77,7 +77,7 @@ class Webhooks:
             if settings.invalid == "refuse":
                 raise InvalidEvent(faults)
         else:
-            self._counters.accepted(source)
+            self._counters.accepted(source, self._now() - received_at)
         resp.data = _ACCEPTED
 
     async def on_options(self, req: Incoming, resp: falcon.asgi.Response, source: str) -> NoReturn:

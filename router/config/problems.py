@@ -1,0 +1,118 @@
+"""Mistakes and doubts, gathered while a configuration is read, each with its place and its line of the file."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from router.errors import ConfigError, Problem
+
+#: Keys that usually hold a secret, with a value that is not merely the name of a variable. Where a file cannot be
+#: understood, nothing else tells its secrets from the rest.
+_SUSPECTS = re.compile(
+    r"""(?:token|secret|password|key|url|value|webhooks|proxy)["']?\s*:\s+("[^"]*"?|'[^']*'?|[^\s,}\]#{\["'$][^\s,}\]]*)""",
+    re.IGNORECASE,
+)
+
+#: YAML's own line breaks, so that our lines are the parser's lines.
+BREAKS = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+
+
+class Place(NamedTuple):
+    """Where something stands: line and column from 1, and how many characters of that line it has."""
+
+    line: int
+    column: int
+    width: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    place: Place
+    text: str
+    hint: str | None
+    severity: str
+
+
+class Problems:
+    """Everything found wrong with one file. Values that are to stay secret are covered in the excerpts."""
+
+    def __init__(self, file: str, source: str) -> None:
+        self._file = file
+        self._lines = BREAKS.split(source)
+        self._found: dict[_Finding, None] = {}
+        self._hidden: set[Place] = set()
+        #: How many mistakes were noted so far.
+        self.errors = 0
+
+    def error(self, at: object, text: str, hint: str | None = None) -> None:
+        """Note a mistake at *at*: a Place, or anything read from the file."""
+        self.errors += 1
+        self._found[_Finding(_place(at), text, hint, "error")] = None
+
+    def warning(self, at: object, text: str, hint: str | None = None) -> None:
+        """Note a doubt."""
+        self._found[_Finding(_place(at), text, hint, "warning")] = None
+
+    def hide(self, at: object) -> None:
+        """Keep the text at *at* out of every excerpt, unless it only names a variable."""
+        if "${" not in getattr(at, "written", ""):
+            self._hidden.add(_place(at))
+
+    def line(self, number: int) -> Place:
+        """Return the place of what stands in a whole line."""
+        line = self._lines[number - 1] if number <= len(self._lines) else ""
+        return Place(number, 1 + len(line) - len(line.lstrip()), max(len(line.strip()), 1))
+
+    def has_error_in(self, line: int) -> bool:
+        """Return whether a mistake was noted in that line."""
+        return any(found.place.line == line and found.severity == "error" for found in self._found)
+
+    def in_file_order(self) -> tuple[Problem, ...]:
+        """Return everything found, first line first."""
+        return tuple(map(self._problem, sorted(self._found, key=lambda found: found.place[:2])))
+
+    def raise_errors(self) -> None:
+        """Raise ConfigError with everything found when there was a mistake."""
+        if self.errors:
+            raise ConfigError(self.in_file_order())
+
+    def _covered(self, excerpt: str, line: int) -> str:
+        spans = [(place.column - 1, place.column - 1 + place.width) for place in self._hidden if place.line == line]
+        spans += [match.span(1) for match in _SUSPECTS.finditer(excerpt) if "${" not in match[1]]
+        for start, stop in spans:
+            excerpt = excerpt[:start] + "*" * len(excerpt[start:stop]) + excerpt[stop:]
+        return excerpt
+
+    def _problem(self, found: _Finding) -> Problem:
+        line, column, width = found.place
+        excerpt = self._lines[line - 1] if line <= len(self._lines) else None
+        if excerpt is not None:
+            excerpt = self._covered(excerpt, line)
+            # What moves a terminal's cursor must not reach it.
+            excerpt = "".join(char if char.isprintable() or char == "\t" else "\ufffd" for char in excerpt)
+        return Problem(
+            self._file, line, column, found.text, found.hint, excerpt or None, width, severity=found.severity
+        )  # fmt: skip
+
+
+def nearest(word: str, words: Iterable[str]) -> str | None:
+    """Return the one of *words* that was probably meant."""
+    near = difflib.get_close_matches(word.lower(), sorted(words), 1)
+    return near[0] if near else None
+
+
+def guess(word: str, words: Iterable[str]) -> str:
+    """Return the word that was probably meant, or else all that are allowed, as a hint."""
+    allowed = sorted(words)
+    near = nearest(word, allowed)
+    if near:
+        return f'did you mean "{near}"?'
+    return f"allowed are {', '.join(allowed)}" if allowed else "there are none yet"
+
+
+def _place(at: object) -> Place:
+    return at if isinstance(at, Place) else getattr(at, "place", Place(1, 1))

@@ -1,0 +1,266 @@
+"""A plugin's own settings, checked by its pydantic model and answered for by line and column."""
+
+from __future__ import annotations
+
+import re
+import types
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from router.config.fields import without_secrets
+from router.config.located import Block, Items, Text, Value, bare, texts
+from router.config.problems import Problems, guess, nearest
+from router.config.scalars import boolean
+from router.plugin import Plugin, Secret, Settings, Template
+
+#: The keys that every destination has, whatever its plugin.
+COMMON = ("type", "retry", "expire", "concurrency", "rate", "order", "after_dead_letter", "unknown", "timeout",
+          "allow_private", "ca", "proxy", "enabled", "optional", "description", "formerly")  # fmt: skip
+#: What a template of a destination can use.
+TEMPLATE_NAMES = frozenset({"event", "call", "facts", "delivery"})
+
+_SENTENCES: Mapping[str, str] = {
+    "int_parsing": "needs a whole number", "int_type": "needs a whole number", "int_from_float": "needs a whole number",
+    "float_parsing": "needs a number", "float_type": "needs a number", "bool_parsing": "is either true or false",
+    "bool_type": "is either true or false", "string_type": "needs a single value", "list_type": "needs a list",
+    "tuple_type": "needs a list", "set_type": "needs a list", "frozen_set_type": "needs a list",
+    "dict_type": "needs a block of keys", "model_type": "needs a block of keys",
+    "mapping_type": "needs a block of keys",
+    "path_type": "needs the name of a file", "is_instance_of": "needs a single value",
+    "string_too_short": "is too short or empty", "time_delta_parsing": "needs a duration",
+}  # fmt: skip
+
+
+class PluginSettings:
+    """Reads the settings of one destination: all keys of its block that are not common to every destination."""
+
+    def __init__(
+        self, plugin: type[Plugin[Settings]], key: Text, block: Block, *, common: Sequence[str], problems: Problems
+    ) -> None:
+        self._plugin = plugin
+        self._model = plugin.Settings
+        self._fields = {field.alias or name: field for name, field in self._model.model_fields.items()}
+        self._key = key
+        self._where = f'destination "{key}"'
+        self._block = block
+        self._own: Mapping[str, Value] = {name: value for name, value in block.items() if name not in common}
+        self._problems = problems
+
+    def read(self, folder: Path) -> tuple[Settings | None, str | None]:
+        """Return the settings, and which variable is missing from them (then they are incomplete).
+
+        The settings are None after a mistake was reported. Relative paths in them begin at *folder*.
+        """
+        self._hide_secrets()
+        unset = next((text.unset for value in self._own.values() for text in texts(value) if text.unset), None)
+        given: dict[str, Any] = {}
+        skipped = set()
+        for name, value in self._own.items():
+            if any(text.unset for text in texts(value)) or self._refused(self._block.key(name), value):
+                skipped.add(name)
+            else:
+                given[name] = bare(value)
+        settings = self._validated(given, skipped)
+        if settings is not None:
+            self._check_templates(settings)
+            settings = _resolved(settings, folder)
+        return settings, unset
+
+    def _validated(self, given: dict[str, Any], skipped: set[str]) -> Settings | None:
+        try:
+            return self._model.model_validate(given)
+        except ValidationError as ex:
+            # A key that was mistyped is not missing as well.
+            skipped |= {
+                meant for name in self._own if name not in self._fields and (meant := nearest(name, self._fields))
+            }
+            errors = [error for error in ex.errors() if not (skipped and _is_about(error, skipped))]
+        # A plugin's own validator may fail in any way; its author must hear of it, and the operator too.
+        except Exception as ex:  # noqa: BLE001
+            text = f'plugin "{self._plugin.type}" fails while it checks the settings of {self._where}'
+            self._problems.error(
+                self._key, text, f"this is a fault of the plugin ({type(ex).__name__}); tell its author"
+            )
+            return None
+        for error in self._one_of_each(errors):
+            self._report(error)
+        return None if errors else self._incomplete(given)
+
+    def _incomplete(self, given: dict[str, Any]) -> Settings:
+        """Return settings without those that are unset, each of the others converted by itself."""
+        converted = {}
+        for name, field in self._model.model_fields.items():
+            key = field.alias or name
+            if key in given:
+                converted[name] = TypeAdapter(cast(Any, field.annotation)).validate_python(given[key])
+        return self._model.model_construct(**converted)
+
+    def _refused(self, key: Text, value: Value) -> bool:
+        """Report what pydantic would accept and an operator did not mean; return whether there was something."""
+        if isinstance(value, Text) and value.null:
+            self._problems.error(key, f'"{key}" in {self._where} has no value', "give one, or remove the key")
+            return True
+        kinds = set(_parts(self._fields[key].annotation)) if key in self._fields else set()
+        if isinstance(value, Text) and bool in kinds and str not in kinds:
+            try:
+                boolean(value)
+            except ValueError as ex:
+                self._problems.error(value, f"{key}: {without_secrets(str(ex), value)}")
+                return True
+        return False
+
+    def _hide_secrets(self) -> None:
+        for name, value in self._own.items():
+            # A mistyped key may hold a secret as well.
+            if name not in self._fields or _holds_secret(self._fields[name].annotation):
+                for text in texts(value):
+                    self._problems.hide(text)
+
+    def _one_of_each(self, errors: list[ErrorDetails]) -> list[ErrorDetails]:
+        """Leave out what pydantic says again of one value, because its setting may be of several types."""
+        kept: dict[object, ErrorDetails] = {}
+        for error in sorted(errors, key=_rank):
+            top = str(error["loc"][0]) if error["loc"] else ""
+            place: object = _follow(error["loc"], self._block)[2]
+            if top in self._fields and _alternatives(self._fields[top].annotation) > 1:
+                place = top
+            elif error["type"] == "missing":
+                place = error["loc"]
+            kept.setdefault(place, error)
+        return list(kept.values())
+
+    def _report(self, error: ErrorDetails) -> None:
+        key, value, path = _follow(error["loc"], self._block)
+        top = len(error["loc"]) == 1
+        if error["type"] == "missing":
+            name = str(error["loc"][-1])
+            hint = self._fields[name].description if top and name in self._fields else None
+            path = f"{path}.{name}" if path else name
+            self._problems.error(key or self._key, f'"{path}" is missing in {self._where}', hint and hint.rstrip("."))
+            return
+        if error["type"] == "extra_forbidden" and key is not None:
+            hint = guess(key, (*self._fields, *COMMON)) if top else None
+            self._problems.error(key, f'unknown key "{path}" in {self._where}', hint)
+            return
+        place: Any = value if value is not None else (key or self._key)
+        cause = (error.get("ctx") or {}).get("error")
+        line = getattr(cause, "line", None)
+        if isinstance(value, Text) and value.style == "|" and line:
+            place = self._problems.line(value.place.line + line)
+        sentence = _sentence(error, cause)
+        if isinstance(value, Text):
+            sentence = without_secrets(sentence, value)
+            field = self._fields.get(str(error["loc"][0]))
+            if field is not None and value and _holds_secret(field.annotation):
+                sentence = sentence.replace(str(value), "<secret>")
+        self._problems.error(place, f"{path} in {self._where}: {sentence}" if path else f"{self._where}: {sentence}")
+
+    def _check_templates(self, settings: Settings) -> None:
+        for name, value in self._own.items():
+            field = next((n for n, f in self._model.model_fields.items() if (f.alias or n) == name), name)
+            for template, text in _templates(getattr(settings, field, None), value):
+                for unknown, line in template.unknown_names(TEMPLATE_NAMES):
+                    place = self._problems.line(text.place.line + line) if text.style == "|" else text.place
+                    self._problems.error(
+                        place, f'the template of "{name}" in {self._where} uses "{unknown}", which does not exist',
+                        _meant(unknown),
+                    )  # fmt: skip
+
+
+def _meant(name: str) -> str:
+    fields = ("uuid", "event_type", "event_time", "from", "to", "call_started", "call_answered", "call_completed",
+              "machine_detected", "tag", "direction", "source")  # fmt: skip
+    return f'write "event.{name}"' if name in fields else guess(name, TEMPLATE_NAMES)
+
+
+def _sentence(error: ErrorDetails, cause: object) -> str:
+    if cause is not None:
+        return str(cause).removesuffix(".")
+    if error["type"] in ("literal_error", "enum"):
+        allowed = re.findall(r"'([^']*)'", str((error.get("ctx") or {}).get("expected", "")))
+        return f'"{error["input"]}" is not possible; {guess(str(error["input"]), allowed)}'
+    if error["type"] in _SENTENCES:
+        return f"this {_SENTENCES[error['type']]}"
+    return error["msg"].replace("Input should", "this should").removesuffix(".")
+
+
+def _is_about(error: ErrorDetails, handled: set[str]) -> bool:
+    return not error["loc"] or error["loc"][0] in handled
+
+
+def _rank(error: ErrorDetails) -> tuple[bool, bool, int]:
+    """Order errors so that a plugin's own sentence comes first, and then what is said most closely to the value."""
+    return "error" not in (error.get("ctx") or {}), error["type"] == "is_instance_of", -len(error["loc"])
+
+
+def _alternatives(annotation: Any) -> int:
+    members = typing.get_args(annotation) if typing.get_origin(annotation) in (typing.Union, types.UnionType) else ()
+    return len([member for member in members if member is not type(None)])
+
+
+def _follow(path: tuple[int | str, ...], block: Block) -> tuple[Text | None, Value | None, str]:
+    """Return the key and value that pydantic's *path* leads to, as far as the file has it, and the path in words.
+
+    pydantic puts the names of a union's members into its paths; those lead nowhere in the file and are left out.
+    """
+    key: Text | None = None
+    value: Value = block
+    words = ""
+    for step in path:
+        if isinstance(value, Block) and step in value:
+            key, value = value.key(str(step)), value[str(step)]
+            words = f"{words}.{step}" if words else str(step)
+        elif isinstance(value, Items) and isinstance(step, int) and step < len(value):
+            value = value[step]
+            words = f"{words}[{step + 1}]"
+    return key, None if value is block else value, words
+
+
+def _parts(annotation: Any) -> Iterator[Any]:
+    """Yield every type that *annotation* is made of."""
+    yield annotation
+    if typing.get_origin(annotation) is not typing.Literal:
+        for inner in typing.get_args(annotation):
+            yield from _parts(inner)
+
+
+def _holds_secret(annotation: Any, inside: tuple[Any, ...] = ()) -> bool:
+    return any(
+        part is Secret
+        or (
+            isinstance(part, type)
+            and issubclass(part, BaseModel)
+            and part not in inside
+            and any(_holds_secret(field.annotation, (*inside, part)) for field in part.model_fields.values())
+        )
+        for part in _parts(annotation)
+    )
+
+
+def _templates(setting: Any, value: Any) -> Iterator[tuple[Template, Text]]:
+    if isinstance(setting, Template) and isinstance(value, Text):
+        yield setting, value
+    elif isinstance(setting, BaseModel) and isinstance(value, Block):
+        for name in value:
+            yield from _templates(getattr(setting, str(name), None), value[name])
+    elif isinstance(setting, Mapping) and isinstance(value, Block):
+        for name in value:
+            yield from _templates(setting.get(str(name)), value[name])
+    elif isinstance(setting, (list, tuple)) and isinstance(value, Items):
+        for one, inner in zip(setting, value, strict=False):
+            yield from _templates(one, inner)
+
+
+def _resolved(settings: Settings, folder: Path) -> Settings:
+    """Return *settings* with every path made absolute: relative ones begin at the folder of config.yaml."""
+    paths = {
+        name: folder / path
+        for name in type(settings).model_fields
+        if isinstance(path := getattr(settings, name, None), Path)
+    }
+    return settings.model_copy(update=paths) if paths else settings
