@@ -11,6 +11,7 @@ from pathlib import Path
 
 import falcon.asgi
 
+from router.web.server import serve
 from tests.harness.daemon import request
 from tests.harness.waiting import until
 
@@ -28,15 +29,21 @@ app.add_route("/webhooks/{source}", _Webhooks())
 
 
 class BareServer:
-    """The app above on gunicorn, one worker, as callrouter's own ingest runs."""
+    """The app above, served exactly as callrouter serves its own: same gunicorn, same worker class, same settings."""
 
-    def __init__(self, *settings: str) -> None:
-        with socket.create_server(("127.0.0.1", 0), backlog=2048) as listener:
+    def __init__(self) -> None:
+        with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
             self.url = f"http://127.0.0.1:{listener.getsockname()[1]}/webhooks/wavix"
-            command = ["gunicorn", "-k", "asgi", "-w", "1", "--bind", f"fd://{listener.fileno()}", "--keep-alive", "75"]
-            command += ["--log-level", "warning", "--no-control-socket", *settings, "tests.bench.bare:app"]
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.harness.tethered", sys.executable, "-m", *command],
+                [
+                    sys.executable,
+                    "-m",
+                    "tests.harness.tethered",
+                    sys.executable,
+                    "-m",
+                    __name__,
+                    str(listener.fileno()),
+                ],
                 cwd=_ROOT,
                 pass_fds=[listener.fileno()],
                 start_new_session=True,
@@ -57,3 +64,7 @@ class BareServer:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+if __name__ == "__main__":
+    serve(lambda: app, socket.socket(fileno=int(sys.argv[1])), graceful_timeout=1)

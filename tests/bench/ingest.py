@@ -44,7 +44,7 @@ def measure(folder: Path) -> Report:
     ]
     how = (
         f"Events of about 540 bytes over {CONNECTIONS} keep-alive connections, each sending its next event when the "
-        "last is answered; same client, same gunicorn, same worker class, one worker each. "
+        "last is answered; same client, same gunicorn, same worker class and settings, one worker each. "
         f"{ROUNDS} rounds of {SECONDS:.0f} s, both in turns. Median (least–greatest)."
     )
     return Report("Durable ingest", how, ("", "events/s", "p50 ms", "p99 ms"), rows, verdicts)

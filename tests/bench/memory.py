@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from router import event
+from router.calls import Call, CallState
 from router.store import NewDelivery, NewEvent
 from router.store.sqlite import SqliteStore
 from tests.bench import setting
@@ -91,11 +92,28 @@ def _fill(data: Path, deliveries: int) -> None:
         for done in range(0, deliveries, _AT_ONCE):
             with store.transaction():
                 for _, new in zip(range(_AT_ONCE), events, strict=False):
+                    # Over and told, so that the worker finds deliveries to make and nothing else.
+                    if new.event_type == "call_setup":
+                        store.keep_call(_ended(new))
                     store.add_event(new, [NewDelivery("out", "all-inbound", ordered=True)], now=new.received_at)
             if done % 100_000 == 0:
                 tell(f"{done:,} deliveries written")
     finally:
         store.close()
+
+
+def _ended(new: NewEvent) -> Call:
+    return Call(
+        new.source,
+        new.call_id,
+        CallState.ENDED,
+        "inbound",
+        answered=True,
+        outcome="answered",
+        last_received_at=new.received_at,
+        ends_told=1,
+        told_outcome="answered",
+    )
 
 
 def _events(calls: int) -> Iterator[NewEvent]:

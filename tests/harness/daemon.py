@@ -23,6 +23,7 @@ _LOG_TAIL = 60
 #: Seconds that processes may outlive their supervisor's own end.
 LEFT_BEHIND = 5.0
 
+_STATE_FILES = {"run": "daemon.json", "serve": "daemon-ingest.json", "work": "daemon-worker.json"}
 ROUTER = (sys.executable, "-m", "router")
 
 #: Beginning of every configuration for tests: the operating system chooses the ports.
@@ -100,7 +101,10 @@ class Daemon:
         code = self.process.poll()
         if code is not None:
             raise AssertionError(f"the daemon ended at its start with exit code {code}")
-        return self.state()["pid"] == self.pid and self.admin("/readyz").status == 200
+        state = self.state()
+        # A role by itself has no worker, or no ingest, and so is never ready for the whole way of an event.
+        probe = f"http://{state['admin']}/readyz" if "admin" in state else f"http://{state['listen']}/healthz"
+        return state["pid"] == self.pid and request("GET", probe).status == 200
 
     def stop(self, *, deadline: float = _STOP) -> None:
         """End it with SIGTERM; raise AssertionError unless it exits with 0 in time and leaves no process behind."""
@@ -131,6 +135,8 @@ class Daemon:
             except ProcessLookupError:
                 continue
         self._process.wait(5)
+        group = self._process.pid
+        until(lambda: not processes.group(group), LEFT_BEHIND, what="every process of the daemon has ended")
 
     def __enter__(self) -> Daemon:
         return self.start()
@@ -156,7 +162,7 @@ class Daemon:
 
     def state(self) -> dict[str, Any]:
         """What the supervisor wrote about itself; raises OSError or ValueError while there is nothing to read."""
-        return dict(json.loads((self.data / "daemon.json").read_text()))
+        return dict(json.loads((self.data / _STATE_FILES[self._role]).read_text()))
 
     def pids(self) -> dict[str, int]:
         """Process name → pid of those that run now, without the supervisor."""
