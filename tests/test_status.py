@@ -6,14 +6,22 @@ import json
 import os
 import subprocess
 import sys
+import textwrap
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from router.status import Disk, Findings, InboxStatus, Process, daemon
+from router.config import load
+from router.errors import Fault
+from router.inbox import NewEntry
+from router.inbox.segment import Segment
+from router.status import Disk, Findings, InboxStatus, Process, daemon, gather, readiness
+from router.status.inbox import backlog
 from router.status.model import Daemon, DestinationStatus
 from router.status.troubles import command, troubles
+from router.store.sqlite import SqliteStore
 
 NOW = 1_760_000_000.0
 GIB = 1 << 30
@@ -202,3 +210,96 @@ def test_processes_of_a_dead_daemon_do_not_live(tmp_path, living):
     write(tmp_path, gone.pid, living.pid)
 
     assert not daemon(tmp_path).processes[0].alive
+
+
+# The inbox, the probes ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def segment(tmp_path):
+    """The inbox segment of a living writer, with three entries."""
+    segment = Segment(tmp_path / "inbox", NOW)
+    segment.append([NewEntry("phone", b"{}", NOW + n, "10.0.0.1") for n in range(3)])
+    yield segment
+    segment.close()
+
+
+def test_nothing_lies_in_an_inbox_that_was_never_made(tmp_path):
+    assert backlog(tmp_path, {}) == InboxStatus(0, 0, 0, None)
+
+
+@pytest.mark.parametrize(("routed", "left", "oldest"), [(0, 3, NOW), (2, 1, NOW + 2), (3, 0, None)])
+def test_what_is_not_routed_is_counted_while_a_writer_writes(tmp_path, segment, routed, left, oldest):
+    found = backlog(tmp_path, {segment.name: routed})
+
+    assert (found.segments, found.unrouted, found.oldest_at) == (1, left, oldest)
+    assert found.bytes > 0
+
+
+def test_a_segment_that_cannot_be_read_hides_no_other(tmp_path, segment):
+    (tmp_path / "inbox" / "broken.sqlite").write_bytes(b"this is no database" * 99)
+
+    assert backlog(tmp_path, {}).unrouted == 3
+
+
+@pytest.fixture
+def config(tmp_path):
+    text = """
+        sources: {phone: {}}
+        destinations: {archive: {type: file, path: archive.jsonl}}
+        always: [archive]
+        unmatched: drop
+        rules: []
+    """
+    (tmp_path / "config.yaml").write_text(textwrap.dedent(text))
+    loaded = load(tmp_path / "config.yaml")
+    loaded.data.mkdir()
+    return loaded
+
+
+def test_ready_is_a_readable_store_and_a_living_worker_that_keeps_up(config, living):
+    SqliteStore.open(config.data).close()
+    write(config.data, living.pid, living.pid)
+
+    assert readiness(config, NOW) == []
+
+
+def test_not_ready_without_store_and_worker(config):
+    store, worker = readiness(config, NOW)
+
+    assert store.startswith("The store cannot be read: no store in ")
+    assert worker.startswith("The worker is not running")
+
+
+def test_not_ready_when_an_accepted_event_waits_too_long(config, living):
+    SqliteStore.open(config.data).close()
+    write(config.data, living.pid, living.pid)
+    segment = Segment(config.data / "inbox", NOW)
+    segment.append([NewEntry("phone", b"{}", NOW - 120, "10.0.0.1")])
+
+    reasons = readiness(config, NOW)
+    segment.close()
+
+    assert reasons == ["The worker is behind: an accepted event has not been routed for 2m."]
+
+
+def test_only_the_refused_events_of_the_last_day_that_are_still_refused_ask_for_anybody(config):
+    with closing(SqliteStore.open(config.data)) as store, store.transaction():
+        for received_at in (NOW - 3 * 86400, NOW - 60, NOW - 30, NOW - 10):
+            last = store.quarantine("phone", b"{}", [Fault("uuid", "is missing")], received_at, "10.0.0.1")
+        store.readmitted(last, NOW)
+
+    assert gather(config, NOW).found.refused_lately == 2
+
+
+def test_a_name_that_was_dropped_and_is_owed_nothing_is_not_shown(config):
+    with closing(SqliteStore.open(config.data)) as store, store.transaction():
+        store.know(["former"], {})
+
+    assert [one.name for one in gather(config, NOW).found.destinations] == ["archive"]
+
+
+def test_a_store_that_is_no_database_is_a_trouble_and_no_error(config):
+    (config.data / "store.sqlite").write_bytes(b"this is no database" * 99)
+
+    assert any("the store cannot be read" in trouble.what for trouble in gather(config, NOW).troubles)

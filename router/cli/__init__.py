@@ -68,8 +68,12 @@ def main() -> NoReturn:
 def invoke(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; what went wrong is one sentence on stderr."""
     try:
-        result = commands.main(list(arguments), prog_name="callrouter", standalone_mode=False)
+        # Not commands.main(): that one ends with 1 where a reader of our output hangs up.
+        with commands.make_context("callrouter", list(arguments)) as ctx:
+            result = commands.invoke(ctx)
         sys.stdout.flush()
+    except click.exceptions.Exit as ex:
+        return ex.exit_code
     except click.ClickException as ex:
         ex.show()
         return ex.exit_code

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -101,7 +102,7 @@ class Played:
         self.config = config
 
     def call(self, sample: str, *, at: float = NOW, uuid: str | None = None) -> str:
-        with SqliteStore.open(self.config.data) as store, store.transaction():
+        with closing(SqliteStore.open(self.config.data)) as store, store.transaction():
             store.know(self.config.destinations, {})
             routing = Routing(store, self.config)
             events = samples.play(sample, started_at=at, uuid=uuid)
@@ -113,18 +114,18 @@ class Played:
 
     def event(self, **fields: object) -> None:
         body = json.dumps({**json.loads(samples.documented()), **fields}).encode()
-        with SqliteStore.open(self.config.data) as store, store.transaction():
+        with closing(SqliteStore.open(self.config.data)) as store, store.transaction():
             store.know(self.config.destinations, {})
             Routing(store, self.config).route(Entry("phone", body, NOW, "10.0.0.1"), NOW)
 
     def refuse(self, body: bytes = b"{}", *, at: float = NOW) -> int:
-        with SqliteStore.open(self.config.data) as store, store.transaction():
+        with closing(SqliteStore.open(self.config.data)) as store, store.transaction():
             return store.quarantine("phone", body, [Fault("uuid", "is missing")], at, "10.0.0.9")
 
     def attempt(self, destination: str, state: State, reason: str | None = None, *, limit: int = 100) -> list[int]:
         """End what is due for *destination* in *state*, and return the deliveries."""
         ended = []
-        with SqliteStore.open(self.config.data) as store, store.transaction():
+        with closing(SqliteStore.open(self.config.data)) as store, store.transaction():
             claims = store.claim(destination, now=4e9, owner="test", lease_until=5e9, limit=limit)
             for claim in claims:
                 outcome = "delivered" if state is State.DELIVERED else "refused"
@@ -136,7 +137,7 @@ class Played:
         return ended
 
     def pause(self, destination: str, reason: str) -> None:
-        with SqliteStore.open(self.config.data) as store, store.transaction():
+        with closing(SqliteStore.open(self.config.data)) as store, store.transaction():
             store.know(self.config.destinations, {})
             store.pause(destination, reason, "fingerprint", NOW)
 

@@ -30,7 +30,7 @@ def test_every_mistake_is_told_with_its_place(run, config, folder):
     ran = run("check")
 
     assert (ran.code, ran.out) == (2, "")
-    assert "config.yaml:9:19: " in ran.err
+    assert "config.yaml:10:19: " in ran.err
     assert '"wehn"' in ran.err
     assert '"flie"' in ran.err
     assert "^" in ran.err
@@ -76,7 +76,8 @@ def test_an_event_that_ends_its_call_is_explained_with_the_call_ended_that_follo
         ("call_setup", "", 3),
     ],
 )
-def test_an_expectation_holds_exactly_or_fails(run, config, folder, kind, expect, code):
+@pytest.mark.usefixtures("config")
+def test_an_expectation_holds_exactly_or_fails(run, folder, kind, expect, code):
     ran = run("explain", event(folder, kind), "--expect", expect)
 
     assert ran.code == code

@@ -23,12 +23,16 @@ def test_ids_of_events_grow(desk):
 
 
 def test_a_transaction_that_fails_leaves_nothing(store, desk, reading):
-    with pytest.raises(ZeroDivisionError), store.transaction():
-        store.move_cursor("a", 5)
-        desk.owe()
-        store.know(["new"], {})
-        store.pause("crm", "why", "f", 1)
-        raise ZeroDivisionError
+    def step():
+        with store.transaction():
+            store.move_cursor("a", 5)
+            desk.owe()
+            store.know(["new"], {})
+            store.pause("crm", "why", "f", 1)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        step()
 
     assert reading.events(Filter(), 10) == []
     assert store.cursors() == {}
@@ -40,10 +44,14 @@ def test_a_transaction_that_fails_leaves_nothing(store, desk, reading):
 
 
 def test_a_failed_transaction_does_not_linger_in_memory(store, desk):
-    with pytest.raises(ZeroDivisionError), store.transaction():
-        store.pause("crm", "why", "f", 1)
-        store.know(["new"], {})
-        raise ZeroDivisionError
+    def step():
+        with store.transaction():
+            store.pause("crm", "why", "f", 1)
+            store.know(["new"], {})
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        step()
     desk.owe()
 
     assert len(desk.take()) == 1
