@@ -39,10 +39,10 @@ class Console(Plugin[ConsoleSettings]):
 
     def deliver(self, delivery: Delivery) -> None:
         line = " ".join(self.settings.text.render(delivery.names, _printable).split("\n")).strip()
-        if sys.stdout.isatty() and "NO_COLOR" not in os.environ:
-            line = f"{_colour(delivery)}{line}{_PLAIN}"
-        encoding = sys.stdout.encoding or "utf-8"
         try:
+            if sys.stdout.isatty() and "NO_COLOR" not in os.environ:
+                line = f"{_colour(delivery)}{line}{_PLAIN}"
+            encoding = sys.stdout.encoding or "utf-8"
             # One write, so that the lines of several senders never mix.
             sys.stdout.write(f"{line}\n".encode(encoding, "replace").decode(encoding))
             sys.stdout.flush()

@@ -14,7 +14,15 @@ from pathlib import Path
 from router.plugin import Delivery, DestinationUnusable, Plugin, Settings, TemporaryFailure, setting
 
 #: What only an operator can mend; everything else (a full disk above all) may pass by itself.
-_FOR_THE_OPERATOR = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG}
+_FOR_THE_OPERATOR = {
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.EISDIR,
+    errno.ENOTDIR,
+    errno.EEXIST,
+    errno.ENAMETOOLONG,
+}
 
 
 class FileSettings(Settings):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from router.cli import options, screen
+from router.errors import InvalidEvent
 
 if TYPE_CHECKING:
     from router.calls import Call, Step
@@ -43,7 +44,11 @@ class _Explanation:
 
 
 @click.command(
-    "explain", epilog=options.exits(done="explained, and as expected", no="something else than --expect would be sent")
+    "explain",
+    epilog=options.exits(
+        done="explained, and as expected",
+        no="the event would be refused, or something else than --expect would be sent",
+    ),
 )
 @click.argument("event", type=click.File("rb"))
 @click.option(
@@ -63,10 +68,13 @@ def command(event: BinaryIO, expect: str | None, source: str | None, config_path
     "completed" whose call_answered is null.
     """
     config = options.load(config_path)
-    explanations = _explain(config, options.source(config, source), event.read())
+    try:
+        explanations = _explain(config, options.source(config, source), event.read())
+    except InvalidEvent as ex:
+        return _refused(ex, as_json=as_json)
     sent = sorted({name for explanation in explanations for name, _ in explanation.sends})
     if as_json:
-        screen.emit({"sends": sent, "events": [_document(one) for one in explanations]})
+        screen.emit({"refused": [], "sends": sent, "events": [_document(one) for one in explanations]})
     else:
         screen.say("Taken to be the first event of its call.")
         for explanation in explanations:
@@ -77,6 +85,17 @@ def command(event: BinaryIO, expect: str | None, source: str | None, config_path
     if wanted == sent:
         return 0
     screen.talk(f"callrouter: expected {_names(wanted)}, but {_names(sent)} would hear of it.")
+    return 3
+
+
+def _refused(error: InvalidEvent, *, as_json: bool) -> int:
+    if as_json:
+        faults = [{"path": fault.path, "text": fault.text} for fault in error.faults]
+        screen.emit({"refused": faults, "sends": [], "events": []})
+        return 3
+    screen.say("This event would be refused, and kept in the quarantine (callrouter events --rejected):")
+    for fault in error.faults:
+        screen.say("  " + screen.safe(f"{fault.path}: {fault.text}" if fault.path else fault.text))
     return 3
 
 

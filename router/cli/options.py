@@ -63,7 +63,7 @@ class Ago(click.ParamType[float]):
         try:
             return time.time() - duration(str(value))
         except ValueError as ex:
-            self.fail(f"{ex}.", param, ctx)
+            self.fail(str(ex), param, ctx)
 
 
 since_option = click.option("--since", type=Ago(), metavar="DURATION", help="Only the last 30m, 2h, 3d, …")

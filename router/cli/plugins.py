@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,13 +75,16 @@ def _show(found: Found) -> None:
     screen.say()
     screen.say(screen.safe_lines(_manual(plugin)))
     screen.say()
-    rows: list[list[Cell]] = [
-        [setting["name"], _default(setting), setting["help"]] for setting in _settings(plugin.Settings)
-    ]
+    settings = _settings(plugin.Settings)
+    rows: list[list[Cell]] = [[setting["name"], _default(setting), setting["help"]] for setting in settings]
     if rows:
         screen.table([Column("setting"), Column("default", fold=True), Column("what it is", fold=True)], rows)
     else:
         screen.say("It has no settings of its own.")
+    for setting in settings:
+        if _is_long(setting["default"]):
+            screen.say(f"\nDefault of {setting['name']}:\n")
+            screen.say(textwrap.indent(setting["default"].rstrip(), "  "))
     screen.say()
     repeat = "Repeating a delivery is safe" if plugin.repeatable else "A repeated delivery is seen twice"
     order = "in order within a call" if plugin.order == "call" else "as soon as each is due"
@@ -90,7 +94,8 @@ def _show(found: Found) -> None:
 
 def _manual(plugin: type[Plugin[Settings]]) -> str:
     module = inspect.getmodule(plugin)
-    return inspect.getdoc(module) or inspect.getdoc(plugin) or ""
+    written = inspect.getdoc(module) or inspect.getdoc(plugin) or ""
+    return written.replace("``", "`")
 
 
 def _summary(plugin: type[Plugin[Settings]]) -> str:
@@ -118,7 +123,13 @@ def _default(setting: dict[str, Any]) -> Cell:
     if setting["required"]:
         return "required", "yellow"
     value = setting["default"]
-    return "" if value is None else str(value)
+    if value in (None, [], {}, ""):
+        return ""
+    return "see below" if _is_long(value) else str(value)
+
+
+def _is_long(default: object) -> bool:
+    return isinstance(default, str) and "\n" in default
 
 
 def _document(found: Found) -> dict[str, Any]:

@@ -110,9 +110,10 @@ def _process(process: Process, now: float) -> list[Cell]:
 
 def _sources(found: Findings) -> None:
     heard = [
-        (name, "never heard of" if at is None else screen.age(at, found.now)) for name, at in found.sources.items()
+        f"nothing from {name} yet" if at is None else f"from {name} {screen.age(at, found.now)}"
+        for name, at in found.sources.items()
     ]
-    screen.say("Last event    " + (", ".join(f"{name} {age}" for name, age in heard) or "no source is configured"))
+    screen.say("Last event    " + ", ".join(heard))
 
 
 def _destinations(found: Findings) -> None:

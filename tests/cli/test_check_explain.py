@@ -92,8 +92,10 @@ def test_explaining_is_there_for_scripts(run, config, folder):
     assert document["events"][1]["rules"][0]["matched"] is True
 
 
-def test_what_is_no_event_is_said_by_its_faults(run, config, folder):
+def test_an_event_that_would_be_refused_is_answered_with_no_and_its_faults(run, config, folder):
     ran = run("explain", event(folder, "completed", uuid=7))
 
-    assert (ran.code, ran.out) == (1, "")
-    assert "uuid" in ran.err
+    assert ran.code == 3
+    assert "would be refused" in ran.out
+    assert "  uuid: " in ran.out
+    assert run("explain", "event.json", "--json").json[0]["refused"][0]["path"] == "uuid"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import io
 
 import pytest
 
@@ -167,3 +168,28 @@ def test_a_destination_that_the_configuration_dropped_can_still_be_given_up(run,
 
     assert run("give-up", "crm", "--yes").code == 0
     assert recorded() == [("give-up", {"destination": "crm"})]
+
+
+class Terminal(io.StringIO):
+    """An operator who types."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("arguments", [["replay"], ["give-up", "crm"]])
+def test_who_says_no_changes_nothing(run, dead, recorded, monkeypatch, arguments):
+    monkeypatch.setattr("sys.stdin", Terminal("n\n"))
+
+    ran = run(*arguments)
+
+    assert ran.code == 3
+    assert "Nothing was changed." in ran.err
+    assert recorded() == []
+
+
+def test_who_says_yes_is_obeyed(run, dead, recorded, monkeypatch):
+    monkeypatch.setattr("sys.stdin", Terminal("y\n"))
+
+    assert run("replay").code == 0
+    assert recorded() == [("replay", {"deliveries": dead})]

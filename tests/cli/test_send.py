@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
 
+import router
 from router import authentication, samples
 from router.cli import credentials
 from router.clock import parse
@@ -197,3 +203,18 @@ def test_a_wrong_command_line_is_refused(run, config, folder, arguments, says):
 
     assert ran.code == 2
     assert says in ran.err
+
+
+def test_ctrl_c_ends_a_call_in_the_middle_quietly(config, receiver):
+    playing = subprocess.Popen(
+        [sys.executable, "-m", "router", "send", "--sample", "answered", "--speed", "0.1"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(Path(router.__file__).parents[1])},
+    )
+    playing.stdout.readline()
+    playing.send_signal(signal.SIGINT)
+    _, err = playing.communicate(timeout=30)
+
+    assert (playing.returncode, err) == (130, b"")
+    assert len(receiver.got) == 1

@@ -29,7 +29,7 @@ def test_it_works_before_the_daemon_ever_ran_and_says_so(run, config):
     assert ran.code == 3
     assert ran.out.startswith("1 thing needs you: callrouter is not running (it never has on this data).")
     assert "       callrouter run\n" in ran.out
-    assert "never heard of" in ran.out
+    assert "nothing from phone yet" in ran.out
 
 
 def test_it_works_while_the_daemon_is_stopped_and_says_so(run, played):
