@@ -22,7 +22,6 @@ destinations:
 rules: []
 always: [{", ".join(urls)}]
 unmatched: drop
-alerts: none
 """
 
 

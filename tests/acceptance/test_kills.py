@@ -42,7 +42,6 @@ destinations:
 rules: []
 always: [steady, flaky]
 unmatched: drop
-alerts: none
 """
 
 

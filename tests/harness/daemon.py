@@ -50,7 +50,7 @@ class Finished(NamedTuple):
 
 
 class Daemon:
-    """``python -m router run`` (or another role) on *folder*/config.yaml, in its own process group."""
+    """``python -m router run`` (or another role) on *folder*/config.yaml, in a session of its own."""
 
     def __init__(
         self,
@@ -112,7 +112,7 @@ class Daemon:
         code = self.wait(deadline)
         assert code == 0, f"the daemon ended with exit code {code} after SIGTERM\n{self.log_tail()}"
         try:
-            until(lambda: not processes.group(self.pid), LEFT_BEHIND, what="every process of the daemon has ended")
+            until(lambda: not processes.session(self.pid), LEFT_BEHIND, what="every process of the daemon has ended")
         except AssertionError:
             self.end()
             raise
@@ -129,14 +129,14 @@ class Daemon:
         """End it and all its processes at once, whatever state they are in."""
         if self._process is None:
             return
-        for pid in processes.group(self._process.pid):
+        for pid in processes.session(self._process.pid):
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 continue
         self._process.wait(5)
-        group = self._process.pid
-        until(lambda: not processes.group(group), LEFT_BEHIND, what="every process of the daemon has ended")
+        leader = self._process.pid
+        until(lambda: not processes.session(leader), LEFT_BEHIND, what="every process of the daemon has ended")
 
     def __enter__(self) -> Daemon:
         return self.start()
@@ -157,7 +157,7 @@ class Daemon:
 
     @property
     def pid(self) -> int:
-        """The supervisor's process id, which is also its process group."""
+        """The supervisor's process id, which also names the session of all its processes."""
         return self.process.pid
 
     def state(self) -> dict[str, Any]:
@@ -170,7 +170,7 @@ class Daemon:
 
     def all_pids(self) -> list[int]:
         """Every process of the daemon: supervisor, roles and what they started."""
-        return processes.group(self.pid)
+        return processes.session(self.pid)
 
     def kill(self, name: str) -> int:
         """SIGKILL one process by its name; return the pid it had."""
@@ -191,9 +191,9 @@ class Daemon:
         """Where *source* posts its events."""
         return f"http://{self.state()['listen']}/webhooks/{source}"
 
-    def post(self, body: bytes, source: str = "wavix", headers: Mapping[str, str] | None = None) -> Answer:
+    def post(self, body: bytes, source: str = "wavix", *, timeout: float = 10.0) -> Answer:
         """Post one event."""
-        return request("POST", self.url(source), body, {"Content-Type": "application/json", **(headers or {})})
+        return request("POST", self.url(source), body, {"Content-Type": "application/json"}, timeout)
 
     def admin(self, path: str) -> Answer:
         """Get *path* from the admin listener."""

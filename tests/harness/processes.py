@@ -34,8 +34,8 @@ def alive(pid: int) -> bool:
         return False
 
 
-def group(pgid: int) -> list[int]:
-    """Every living process of a process group."""
+def session(leader: int) -> list[int]:
+    """Every living process of the session that *leader* has begun, whatever groups it has split into."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -43,7 +43,7 @@ def group(pgid: int) -> list[int]:
                 fields = _stat(int(entry.name))
             except (FileNotFoundError, ProcessLookupError):
                 continue
-            if int(fields[2]) == pgid and fields[0] not in "ZX":
+            if int(fields[3]) == leader and fields[0] not in "ZX":
                 found.append(int(entry.name))
     return sorted(found)
 

@@ -56,14 +56,14 @@ def test_a_tethered_program_ends_with_its_parent() -> None:
         until(lambda: not processes.alive(pid))
 
 
-def test_a_process_group_lists_the_living() -> None:
+def test_a_session_lists_the_living() -> None:
     with subprocess.Popen(SLEEPER, stdout=subprocess.PIPE, start_new_session=True) as program:
         assert program.stdout
         program.stdout.readline()
-        assert processes.group(program.pid) == [program.pid]
+        assert processes.session(program.pid) == [program.pid]
         assert processes.memory([program.pid]).rss > processes.memory([program.pid]).pss > 1_000_000
         program.kill()
-        until(lambda: processes.group(program.pid) == [])
+        until(lambda: processes.session(program.pid) == [])
 
 
 def test_a_recorder_keeps_requests_whole_and_answers_as_told() -> None:
