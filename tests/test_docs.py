@@ -65,7 +65,8 @@ def test_every_page_of_the_manual_is_reachable_from_its_index() -> None:
     assert [manual.named(page) for page in PAGES[1:] if page not in linked | {index}] == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=manual.named)
+# A plugin's page speaks of the other side in its own words: Slack has messages in channels.
+@pytest.mark.parametrize("page", [page for page in PAGES if page.parent.name != "plugins"], ids=manual.named)
 def test_a_heading_uses_our_words(page: Path) -> None:
     words = {word for heading in manual.headings(page) for word in re.findall(r"[a-z]+", heading.lower())}
 

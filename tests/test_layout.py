@@ -63,14 +63,17 @@ def test_the_newest_heading_of_the_changelog_is_the_version() -> None:
     assert newest[1] == __version__
 
 
-@pytest.mark.parametrize("path", [*CODE, *TESTS], ids=named)
-def test_silence_has_its_reason_on_the_same_line(path: Path) -> None:
-    lines = path.read_text(encoding="utf-8").splitlines()
+_SILENCE = re.compile(r"#\s*(?:type: ignore(?:\[[\w-]+\])?|noqa(?::\s*[A-Z]+\d+(?:,\s*[A-Z]+\d+)*)?)(?P<reason>.*)")
 
-    bare = [
-        line
-        for line in lines
-        if re.search(r"#\s*(type: ignore|noqa)(\[[\w-]+\]|:\s*[A-Z]+\d+(,\s*[A-Z]+\d+)*)?\s*$", line)
-    ]
+
+@pytest.mark.parametrize("path", [*CODE, *TESTS], ids=named)
+def test_silence_has_its_reason_beside_it(path: Path) -> None:
+    bare, above = [], ""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        match = _SILENCE.search(line)
+        # On the line itself, in a comment right above it, or with the first of several.
+        if match and not (match["reason"].strip() or above.lstrip().startswith("#") or _SILENCE.search(above)):
+            bare.append(line)
+        above = line
 
     assert bare == []
