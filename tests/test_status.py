@@ -17,7 +17,7 @@ from router.config import load
 from router.errors import Fault
 from router.inbox import NewEntry
 from router.inbox.segment import Segment
-from router.status import Disk, Findings, InboxStatus, Process, daemon, gather, readiness
+from router.status import Disk, Findings, InboxStatus, Process, daemons, gather, readiness
 from router.status.inbox import backlog
 from router.status.model import Daemon, DestinationStatus
 from router.status.troubles import command, troubles
@@ -27,14 +27,26 @@ NOW = 1_760_000_000.0
 GIB = 1 << 30
 
 WORKER = Process("worker", 101, NOW - 60, 0, "running", None, alive=True)
-RUNNING = Daemon(100, NOW - 3600, "config.yaml", "v1", "127.0.0.1:8080", "127.0.0.1:8081", (WORKER,), alive=True)
+RUNNING = Daemon(
+    ("ingest", "worker"),
+    100,
+    NOW - 3600,
+    "config.yaml",
+    "v1",
+    "127.0.0.1:8080",
+    "127.0.0.1:8081",
+    (WORKER,),
+    alive=True,
+)
 SLACK = DestinationStatus("slack", "slack", None, 0, 0, 0, 12, None, None, None)
 WELL = Findings(
     now=NOW,
     config=Path("config.yaml"),
     config_version="v1",
     data=Path("data"),
-    daemon=RUNNING,
+    daemons=(RUNNING,),
+    ever_ran=True,
+    worker_beat_at=NOW - 1,
     sources={"phone": NOW - 5},
     destinations=(SLACK,),
     refused_lately=0,
@@ -56,10 +68,17 @@ def test_a_daemon_with_nothing_overdue_needs_nobody():
 @pytest.mark.parametrize(
     ("change", "level", "what", "todo"),
     [
-        ({"daemon": None}, "broken", "it never has", "callrouter run"),
-        ({"daemon": replace(RUNNING, alive=False)}, "broken", "callrouter is not running", "callrouter run"),
+        ({"daemons": (), "ever_ran": False}, "broken", "it never has", "callrouter run"),
+        ({"daemons": (replace(RUNNING, alive=False),)}, "broken", "callrouter is not running", "callrouter run"),
+        ({"daemons": (replace(RUNNING, roles=("worker",)),)}, "broken", "receives is not running", "callrouter serve"),
+        ({"daemons": (replace(RUNNING, roles=("ingest",)),)}, "broken", "delivers is not running", "callrouter work"),
+        ({"worker_beat_at": NOW - 90}, "broken", "the worker has not moved for 1m 30s", None),
         (
-            {"daemon": replace(RUNNING, processes=(replace(WORKER, alive=False, last_exit="signal 9", restarts=4),))},
+            {
+                "daemons": (
+                    replace(RUNNING, processes=(replace(WORKER, alive=False, last_exit="signal 9", restarts=4),)),
+                )
+            },
             "broken",
             "worker is down (last exit: signal 9)",
             None,
@@ -71,7 +90,7 @@ def test_a_daemon_with_nothing_overdue_needs_nobody():
         ({"sources": {"phone": NOW + 3600}}, "attention", "clock was set back", "timedatectl"),
         ({"inbox": InboxStatus(1, 4096, 9, NOW - 120)}, "broken", "worker is behind", None),
         ({"refused_lately": 2}, "attention", "2 events were refused", "callrouter events --rejected"),
-        ({"daemon": replace(RUNNING, config_version="v0")}, "note", "has changed since", "callrouter check"),
+        ({"daemons": (replace(RUNNING, config_version="v0"),)}, "note", "has changed since", "callrouter check"),
     ],
 )
 def test_each_thing_that_is_wrong_is_said_with_its_command(change, level, what, todo):
@@ -120,7 +139,7 @@ def test_a_paused_destination_is_not_also_said_to_be_behind():
 
 
 def test_the_worst_is_said_first():
-    found = replace(WELL, daemon=replace(RUNNING, alive=False), refused_lately=1, commands_waiting=1)
+    found = replace(WELL, daemons=(), refused_lately=1, commands_waiting=1)
 
     assert levels(found) == ["broken", "attention", "note"]
 
@@ -135,8 +154,8 @@ def test_commands_name_a_configuration_that_is_not_where_it_is_looked_for():
 # data/daemon.json -----------------------------------------------------------------------------------------------
 
 
-def write(data: Path, pid: int, worker: int | None = None) -> None:
-    data.joinpath("daemon.json").write_text(
+def write(data: Path, pid: int, worker: int | None = None, *, name: str = "daemon.json") -> None:
+    data.joinpath(name).write_text(
         json.dumps(
             {
                 "pid": pid,
@@ -160,20 +179,20 @@ def living():
 
 
 def test_no_daemon_is_known_where_none_has_run(tmp_path):
-    assert daemon(tmp_path) is None
+    assert daemons(tmp_path) == ()
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"pid": "x"}', '{"pid": 1, '])
 def test_an_unreadable_word_of_a_daemon_is_no_word(tmp_path, text):
     (tmp_path / "daemon.json").write_text(text)
 
-    assert daemon(tmp_path) is None
+    assert daemons(tmp_path) == ()
 
 
 def test_a_daemon_lives_while_its_supervisor_and_a_process_while_it_does(tmp_path, living):
     write(tmp_path, living.pid, living.pid)
 
-    found = daemon(tmp_path)
+    (found,) = daemons(tmp_path)
 
     assert found.alive
     assert found.processes[0].alive
@@ -184,7 +203,7 @@ def test_a_killed_daemon_does_not_live_although_its_file_says_so(tmp_path, livin
     living.kill()
     living.wait()
 
-    assert not daemon(tmp_path).alive
+    assert not daemons(tmp_path)[0].alive
 
 
 def test_a_dead_daemon_that_nobody_has_waited_for_does_not_live(tmp_path, living):
@@ -192,16 +211,32 @@ def test_a_dead_daemon_that_nobody_has_waited_for_does_not_live(tmp_path, living
     living.kill()
     os.waitid(os.P_PID, living.pid, os.WEXITED | os.WNOWAIT)
 
-    assert not daemon(tmp_path).alive
+    assert not daemons(tmp_path)[0].alive
 
 
 def test_a_stranger_with_the_number_of_a_daemon_is_not_taken_for_it(tmp_path):
     stranger = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE, cwd="/")
     try:
         write(tmp_path, stranger.pid)
-        assert not daemon(tmp_path).alive
+        assert not daemons(tmp_path)[0].alive
     finally:
         stranger.communicate()
+
+
+def test_receiving_and_delivering_may_be_two_daemons(tmp_path, living):
+    write(tmp_path, living.pid, name="daemon-ingest.json")
+    write(tmp_path, living.pid, name="daemon-worker.json")
+
+    assert [daemon.roles for daemon in daemons(tmp_path)] == [("ingest",), ("worker",)]
+
+
+def test_the_word_of_a_killed_daemon_is_not_listened_to_while_another_lives(tmp_path, living):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    write(tmp_path, gone.pid)
+    write(tmp_path, living.pid, name="daemon-worker.json")
+
+    assert [daemon.roles for daemon in daemons(tmp_path)] == [("worker",)]
 
 
 def test_processes_of_a_dead_daemon_do_not_live(tmp_path, living):
@@ -209,7 +244,7 @@ def test_processes_of_a_dead_daemon_do_not_live(tmp_path, living):
     gone.wait()
     write(tmp_path, gone.pid, living.pid)
 
-    assert not daemon(tmp_path).processes[0].alive
+    assert not daemons(tmp_path)[0].processes[0].alive
 
 
 # The inbox, the probes ------------------------------------------------------------------------------------------
@@ -269,6 +304,14 @@ def test_not_ready_without_store_and_worker(config):
 
     assert store.startswith("The store cannot be read: no store in ")
     assert worker.startswith("The worker is not running")
+
+
+def test_not_ready_when_the_worker_does_not_move(config, living):
+    SqliteStore.open(config.data).close()
+    write(config.data, living.pid, living.pid)
+    (config.data / "worker.json").write_text(json.dumps({"at": NOW - 300}))
+
+    assert readiness(config, NOW) == ["The worker has not moved for 5m."]
 
 
 def test_not_ready_when_an_accepted_event_waits_too_long(config, living):

@@ -147,10 +147,9 @@ def know(config: Config, destination: str) -> None:
 
 def carried_out(config: Config) -> str:
     """Say when a recorded command takes effect."""
-    from router.status import daemon
+    from router.status import daemons
 
-    running = daemon(config.data)
-    if running and running.alive:
+    if any(one.alive and "worker" in one.roles for one in daemons(config.data)):
         return "The running daemon carries it out now."
     return "The daemon is not running; it carries this out when it starts."
 

@@ -110,14 +110,14 @@ def _post(config: Config, source: Source, body: bytes) -> _Answer:
 
 
 def _address(config: Config) -> tuple[str, int]:
-    from router.status import daemon
-
     host, port = config.listen.host, config.listen.port
     if port == 0:
-        running = daemon(config.data)
-        if running is None or not running.alive or not running.listen:
+        from router.status import daemons
+
+        said = [one.listen for one in daemons(config.data) if one.alive and one.listen]
+        if not said:
             raise _NotRunning(f"the daemon is not running. Start it with: {_run(config)}")
-        host, _, digits = running.listen.rpartition(":")
+        host, _, digits = said[0].rpartition(":")
         host, port = host.strip("[]"), int(digits)
     return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host), port  # noqa: S104 - not bound here
 

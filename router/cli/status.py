@@ -44,7 +44,7 @@ def _show(status: Status, config: Config) -> None:
     found = status.found
     screen.say(_verdict(status))
     screen.say()
-    _daemon(found)
+    _daemons(found)
     screen.say()
     _sources(found)
     screen.say()
@@ -74,30 +74,36 @@ def _verdict(status: Status) -> str:
     return screen.paint(f"{things}:", worst) + f" {screen.safe(wrong[0].what).rstrip('.')}{more}."
 
 
-def _daemon(found: Findings) -> None:
-    running = found.daemon
-    if running is None:
-        screen.say(f"Daemon        stopped; none has ever run on {found.data}")
-        return
-    if not running.alive:
-        screen.say(f"Daemon        stopped; the last one was started {screen.age(running.started_at, found.now)}")
-        return
-    screen.say(f"Daemon        running since {screen.age(running.started_at, found.now)}, pid {running.pid}")
-    if running.listen:
-        screen.say(f"              call events on {running.listen}, metrics and health on {running.admin}")
-    columns = [
-        Column("process"),
-        Column("state"),
-        Column("pid", right=True),
-        Column("up"),
-        Column("restarts", right=True),
-    ]
-    rows = [_process(process, found.now) for process in running.processes]
-    screen.table([*columns, Column("last exit", fold=True)], rows, indent=14)
+def _daemons(found: Findings) -> None:
+    living = [daemon for daemon in found.daemons if daemon.alive]
+    if not living:
+        killed = [
+            f"; the last one, started {screen.age(one.started_at, found.now)}, was killed" for one in found.daemons
+        ]
+        never = "" if found.ever_ran else f"; none has ever run on {found.data}"
+        screen.say("Daemon        stopped" + ("".join(killed) or never))
+    for daemon in living:
+        role = "" if len(daemon.roles) > 1 else {"ingest": " (receives)", "worker": " (delivers)"}[daemon.roles[0]]
+        screen.say(f"Daemon        running for {_for(daemon.started_at, found.now)}, pid {daemon.pid}{role}")
+        open_ = {"call events on": daemon.listen, "metrics and health on": daemon.admin}
+        screen.say("              " + ", ".join(f"{what} {address}" for what, address in open_.items() if address))
+        columns = [
+            Column("process"),
+            Column("state"),
+            Column("pid", right=True),
+            Column("up"),
+            Column("restarts", right=True),
+        ]
+        rows = [_process(process, found.now) for process in daemon.processes]
+        screen.table([*columns, Column("last exit", fold=True)], rows, indent=14)
+
+
+def _for(since: float | None, now: float) -> str:
+    return screen.age(since, now).removesuffix(" ago")
 
 
 def _process(process: Process, now: float) -> list[Cell]:
-    up = screen.age(process.started_at, now).removesuffix(" ago") if process.alive else ""
+    up = _for(process.started_at, now) if process.alive else ""
     return [
         process.name,
         (process.state, "green") if process.alive else ("down", "red"),
@@ -158,7 +164,7 @@ def _machine(found: Findings, config: Config) -> None:
 
 def _document(status: Status) -> dict[str, Any]:
     document = asdict(status.found)
-    document["running"] = status.found.running
+    document |= {"receiving": status.found.receiving, "delivering": status.found.delivering}
     document = {"well": status.well, **_with_times(document)}
     document["troubles"] = [asdict(trouble) for trouble in status.troubles]
     return document

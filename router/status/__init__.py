@@ -20,8 +20,8 @@ from router.status.model import (
     Status,
     Trouble,
 )
-from router.status.processes import daemon
-from router.status.troubles import UNROUTED, command, troubles
+from router.status.processes import daemons, worker_beat
+from router.status.troubles import STUCK, UNROUTED, command, troubles
 from router.store import FINISHED, DestinationRow, Reading, State
 from router.store.sqlite_file import NAME
 from router.store.sqlite_reading import SqliteReading
@@ -37,7 +37,7 @@ __all__ = [
     "Status",
     "Trouble",
     "command",
-    "daemon",
+    "daemons",
     "gather",
     "open_store",
     "readiness",
@@ -74,7 +74,9 @@ def gather(config: Config, now: float) -> Status:
         config=config.path,
         config_version=config.version,
         data=config.data,
-        daemon=daemon(config.data),
+        daemons=daemons(config.data),
+        ever_ran=(config.data / NAME).exists() or (config.data / "inbox").exists(),
+        worker_beat_at=worker_beat(config.data),
         sources={name: heard.get(name) for name in config.sources},
         destinations=_destinations(config, rows, now),
         refused_lately=refused,
@@ -95,10 +97,11 @@ def readiness(config: Config, now: float) -> list[str]:
             cursors = store.cursors()
     except StoreError as ex:
         reasons.append(f"The store cannot be read: {ex}")
-    running = daemon(config.data)
-    workers = [process for process in running.processes if process.name.startswith("worker")] if running else []
-    if not any(process.alive for process in workers):
+    processes = [process for one in daemons(config.data) for process in one.processes]
+    if not any(process.alive for process in processes if process.name == "worker"):
         reasons.append("The worker is not running: events are accepted and wait.")
+    elif (beat := worker_beat(config.data)) is not None and now - beat > STUCK:
+        reasons.append(f"The worker has not moved for {spell(now - beat)}.")
     oldest = backlog(config.data, cursors).oldest_at
     if oldest is not None and now - oldest > UNROUTED:
         reasons.append(f"The worker is behind: an accepted event has not been routed for {spell(now - oldest)}.")

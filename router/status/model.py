@@ -21,8 +21,10 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class Daemon:
-    """What the supervisor wrote about itself into data/daemon.json, and whether it still lives."""
+    """What a supervisor wrote about itself, and whether it still lives."""
 
+    #: Which parts of callrouter it runs: ``ingest``, ``worker`` or both.
+    roles: tuple[str, ...]
     pid: int
     started_at: float
     config: str
@@ -90,8 +92,12 @@ class Findings:
     config: Path
     config_version: str
     data: Path
-    #: None when no daemon has ever run on this data.
-    daemon: Daemon | None
+    #: Those that live; where none does, the last one that was killed, if any.
+    daemons: tuple[Daemon, ...]
+    #: False when no daemon has ever run on this data.
+    ever_ran: bool
+    #: When the worker last said that it moves.
+    worker_beat_at: float | None
     #: When the newest event of each source was received.
     sources: dict[str, float | None]
     destinations: tuple[DestinationStatus, ...]
@@ -105,9 +111,14 @@ class Findings:
     store_error: str | None
 
     @property
-    def running(self) -> bool:
-        """Whether a daemon is alive on this data."""
-        return self.daemon is not None and self.daemon.alive
+    def receiving(self) -> bool:
+        """Whether a daemon takes call events in."""
+        return any(daemon.alive and "ingest" in daemon.roles for daemon in self.daemons)
+
+    @property
+    def delivering(self) -> bool:
+        """Whether a daemon routes and delivers."""
+        return any(daemon.alive and "worker" in daemon.roles for daemon in self.daemons)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""data/daemon.json: what the supervisor says of its processes, checked against what lives."""
+"""What supervisors say of their processes in data/daemon*.json, checked against what lives."""
 
 from __future__ import annotations
 
@@ -9,13 +9,38 @@ from typing import Any
 
 from router.status.model import Daemon, Process
 
+#: What `callrouter run`, `serve` and `work` write, and the parts that each of them runs.
+_FILES = {
+    "daemon.json": ("ingest", "worker"),
+    "daemon-ingest.json": ("ingest",),
+    "daemon-worker.json": ("worker",),
+}
 
-def daemon(data: Path) -> Daemon | None:
-    """Return the daemon that last ran on *data*, or None when there is no readable word of one."""
+
+def daemons(data: Path) -> tuple[Daemon, ...]:
+    """Return the daemons that live on *data*: one, or one that receives and one that delivers.
+
+    Where none lives, the last one that was killed, if any: one that stopped in order leaves no word.
+    """
+    known = [found for name, roles in _FILES.items() if (found := _read(data / name, roles))]
+    living = tuple(one for one in known if one.alive)
+    return living or tuple(sorted(known, key=lambda one: one.started_at)[-1:])
+
+
+def worker_beat(data: Path) -> float | None:
+    """Return when the worker last said that it moves; None when it never has."""
     try:
-        said = json.loads((data / "daemon.json").read_bytes())
+        return float(json.loads((data / "worker.json").read_bytes())["at"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _read(path: Path, roles: tuple[str, ...]) -> Daemon | None:
+    try:
+        said = json.loads(path.read_bytes())
         alive = _alive(said["pid"]) and _is_ours(said["pid"])
         return Daemon(
+            roles=roles,
             pid=said["pid"],
             started_at=said["started_at"],
             config=said["config"],

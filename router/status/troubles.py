@@ -15,6 +15,8 @@ LEAST_FREE_BYTES, LEAST_FREE_SHARE = 1 << 30, 0.05
 OVERDUE = 300.0
 #: The same for an accepted event that has not been routed.
 UNROUTED = 30.0
+#: The worker says every second or so that it moves; one long step may take this long.
+STUCK = 60.0
 #: A clock that was set back by more than this makes due times and ages lie.
 CLOCK_SKEW = 60.0
 
@@ -41,30 +43,43 @@ def command(words: str, config: Path) -> str:
 
 
 def _of_the_daemon(found: Findings) -> Iterator[Trouble]:
-    if found.daemon is None:
+    if not found.receiving and not found.delivering:
         yield Trouble(
             "broken",
-            "callrouter is not running (it never has on this data)",
-            "Start it; until then no event is accepted.",
-            command("run", found.config),
-        )
-    elif not found.daemon.alive:
-        yield Trouble(
-            "broken",
-            "callrouter is not running",
+            "callrouter is not running" + ("" if found.ever_ran else " (it never has on this data)"),
             "Start it (or the service it runs as); until then no event is accepted and nothing is sent.",
             command("run", found.config),
         )
-    else:
-        for process in found.daemon.processes:
-            if not process.alive:
-                exit_ = f" (last exit: {process.last_exit})" if process.last_exit else ""
-                yield Trouble(
-                    "broken",
-                    f"the process {process.name} is down{exit_}",
-                    f"The supervisor starts it again by itself, {process.restarts} times so far. If it stays down, "
-                    "the daemon's log says why.",
-                )
+    elif not found.receiving:
+        yield Trouble(
+            "broken",
+            "the part that receives is not running",
+            "Start it (or the service it runs as); until then no event is accepted.",
+            command("serve", found.config),
+        )
+    elif not found.delivering:
+        yield Trouble(
+            "broken",
+            "the part that delivers is not running",
+            "Start it (or the service it runs as); until then events are accepted and wait.",
+            command("work", found.config),
+        )
+    for process in (process for daemon in found.daemons if daemon.alive for process in daemon.processes):
+        if not process.alive:
+            exit_ = f" (last exit: {process.last_exit})" if process.last_exit else ""
+            yield Trouble(
+                "broken",
+                f"the process {process.name} is down{exit_}",
+                f"The supervisor starts it again by itself, {process.restarts} times so far. If it stays down, the "
+                "daemon's log says why.",
+            )
+    beat = found.worker_beat_at
+    if found.delivering and beat is not None and found.now - beat > STUCK:
+        yield Trouble(
+            "broken",
+            f"the worker has not moved for {spell(found.now - beat)}",
+            "Nothing is lost. The daemon's log says what it does; if it says nothing, start the daemon again.",
+        )
 
 
 def _of_the_store(found: Findings) -> Iterator[Trouble]:
@@ -121,7 +136,7 @@ def _of_a_destination(where: DestinationStatus, found: Findings) -> Iterator[Tro
             f"Mend its settings or the other side, then let it go on ({owed}).",
             command(f"resume {name}", found.config),
         )
-    elif where.overdue_since is not None and found.now - where.overdue_since > OVERDUE and found.running:
+    elif where.overdue_since is not None and found.now - where.overdue_since > OVERDUE and found.delivering:
         yield Trouble(
             "attention",
             f'"{where.name}" is behind: a delivery is overdue by {spell(found.now - where.overdue_since)}',
@@ -141,7 +156,7 @@ def _of_a_destination(where: DestinationStatus, found: Findings) -> Iterator[Tro
 
 def _of_events(found: Findings) -> Iterator[Trouble]:
     oldest = found.inbox.oldest_at
-    if found.running and oldest is not None and found.now - oldest > UNROUTED:
+    if found.delivering and oldest is not None and found.now - oldest > UNROUTED:
         yield Trouble(
             "broken",
             f"the worker is behind: an accepted event has not been routed for {spell(found.now - oldest)}",
@@ -159,13 +174,13 @@ def _of_events(found: Findings) -> Iterator[Trouble]:
 
 
 def _worth_knowing(found: Findings) -> Iterator[Trouble]:
-    if found.daemon and found.running and found.daemon.config_version != found.config_version:
+    if any(daemon.alive and daemon.config_version != found.config_version for daemon in found.daemons):
         yield Trouble(
             "note",
             f"{found.config.name} has changed since the daemon started",
             "Check it, then start the daemon again to use it.",
             command("check", found.config),
         )
-    if found.commands_waiting and not found.running:
+    if found.commands_waiting and not found.delivering:
         recorded = "1 recorded command waits" if found.commands_waiting == 1 else "recorded commands wait"
         yield Trouble("note", f"{recorded} for the daemon", "It carries out what was recorded as soon as it runs.")

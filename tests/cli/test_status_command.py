@@ -79,7 +79,7 @@ def test_json_says_the_same(run, played):
     (document,) = ran.json
     assert ran.code == 3
     assert document["well"] is False
-    assert document["running"] is False
+    assert document["delivering"] is False
     assert document["sources"]["phone"].endswith("Z")
     assert {one["name"]: one["waiting"] for one in document["destinations"]} == {"archive": 3, "crm": 1, "pager": 0}
     assert document["troubles"][0]["command"] == "callrouter run"
