@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
 import sys
 import time
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from router.store import Filter, State
+from router.store.sqlite_reading import SqliteReading
 from tests.harness import processes
 from tests.harness.daemon import LISTEN, Daemon
-from tests.harness.events import EVENTS, call_id
+from tests.harness.events import EVENTS, TYPES, call_id
 from tests.harness.load import Load
 from tests.harness.receiver import Receiver
 from tests.harness.verdict import Event, Ledger, Verdict, judge, sound, unfinished
@@ -24,8 +26,11 @@ from tests.harness.waiting import pause, until
 pytestmark = pytest.mark.slow
 
 KILLS = 30
-#: Of one destination at a time, in all senders together: what a kill can make unknowable.
+#: Attempts at one destination at a time, in all senders together; and deliveries that the senders hold, those that wait
+#: their turn included: what one kill can make unknowable.
 CONCURRENCY = 8
+IN_HAND = CONCURRENCY + 4 * CONCURRENCY
+MOST_CALLS = 20_000
 #: Seconds between two kills, at least and at most.
 BREAKS = (0.1, 1.2)
 SUPERVISOR, ARBITERS_CHILD = "supervisor", "gunicorn's worker"
@@ -65,21 +70,38 @@ def kill_something(daemon: Daemon, dice: random.Random) -> str:
     return name
 
 
-def dead_letters(daemon: Daemon, destination: str) -> set[Event]:
-    """Events that are dead letters of *destination*, as the load numbers them."""
-    done = daemon.run(
-        "deliveries", "--config", "config.yaml", "--destination", destination, "--state", "dead", "--json"
-    )
-    assert done.code in (0, 3), done.err
-    uuids = {call_id(number, seed=1): number for number in range(20_000)}
-    rows = [json.loads(line) for line in done.out.splitlines()]
-    kinds = ("call_setup", "ringing", "answered", "on_call_event", "completed")
-    return {(uuids[row["call_id"]], kinds.index(row["event_type"])) for row in rows}
+@dataclass
+class Fates:
+    """What the store says became of one destination's deliveries."""
+
+    dead: set[Event]
+    unfinished: Counter[str]
+    #: Attempts of an event that ended without anybody knowing whether it had arrived.
+    unknown: Counter[Event]
+
+    @classmethod
+    def read(cls, data: Path, destination: str) -> Fates:
+        numbers = {call_id(number, seed=1): number for number in range(MOST_CALLS)}
+        fates = cls(set(), Counter(), Counter())
+        reading = SqliteReading.open(data)
+        try:
+            for row in reading.deliveries(Filter(destination=destination), MOST_CALLS * EVENTS):
+                event = (numbers[row.call_id], TYPES.index(row.event_type))
+                if row.state is State.DEAD:
+                    fates.dead.add(event)
+                elif row.state is not State.DELIVERED:
+                    fates.unfinished[row.state.word] += 1
+                if row.attempts > 1:
+                    outcomes = [attempt.outcome for attempt in reading.attempts(row.id)]
+                    fates.unknown[event] = outcomes.count("unknown")
+        finally:
+            reading.close()
+        return fates
 
 
-def left(daemon: Daemon) -> dict[str, int]:
-    """Unfinished deliveries by destination, as /metrics tells."""
-    return {name: int(value) for name, value in daemon.metrics().items() if name.startswith("callrouter_waiting{")}
+def waiting(daemon: Daemon) -> float:
+    """Unfinished deliveries of all destinations, as /metrics tells."""
+    return sum(value for name, value in daemon.metrics().items() if name.startswith("callrouter_waiting{"))
 
 
 def test_thirty_kills_under_load_lose_nothing_acknowledged(tmp_path: Path) -> None:
@@ -99,29 +121,34 @@ def test_thirty_kills_under_load_lose_nothing_acknowledged(tmp_path: Path) -> No
                     killed[kill_something(daemon, dice)] += 1
                     load.retarget(daemon.url())
                 report = load.stop(40)
-            ledger = Ledger.read(path)
-            until(lambda: not any(left(daemon).values()), 75, what="nothing is left to deliver", every=0.2)
-            dead = {name: dead_letters(daemon, name) for name in ("steady", "flaky")}
-            waiting = left(daemon)
+            until(lambda: waiting(daemon) == 0, 75, what="nothing is left to deliver", every=0.2)
             daemon.stop()
         finally:
             daemon.end()
-        ambiguous = KILLS * CONCURRENCY
+        ledger = Ledger.read(path)
+        fates = {name: Fates.read(daemon.data, name) for name in ("steady", "flaky")}
         verdicts = {
-            name: judge(ledger, receiver.log(), dead=dead[name], ambiguous=ambiguous, events=KILLS)
+            name: judge(ledger, receiver.log(), dead=fates[name].dead, unknown=fates[name].unknown)
             for name, receiver in (("steady", steady), ("flaky", flaky))
         }
-    print(_summary(killed, report["answers"], verdicts), file=sys.stderr)
+    print(_summary(killed, report["answers"], verdicts, fates), file=sys.stderr)
     assert len(ledger.acknowledged) > 20 * EVENTS
     assert {name: verdict.faults for name, verdict in verdicts.items()} == {"steady": [], "flaky": []}
-    assert sound(daemon.data) + unfinished(waiting) == []
+    assert sound(daemon.data) + [fault for fate in fates.values() for fault in unfinished(fate.unfinished)] == []
+    # Only a process that sends, or that knows what was sent, leaves anything unknown; and no more than it had in hand.
+    telling = sum(number for name, number in killed.items() if name.startswith((SUPERVISOR, "worker", "sender")))
+    for fate in fates.values():
+        assert fate.unknown.total() <= telling * IN_HAND
 
 
-def _summary(killed: Counter[str], answers: dict[str, int], verdicts: dict[str, Verdict]) -> str:
+def _summary(
+    killed: Counter[str], answers: dict[str, int], verdicts: dict[str, Verdict], fates: dict[str, Fates]
+) -> str:
     lines = [f"killed: {dict(killed)}", f"answers: {answers}"]
     lines += [
         f"{name}: {found.acknowledged} acknowledged, {found.arrived} arrived, {found.dead} dead letters, "
-        f"{found.duplicates} duplicates, at most {found.most_requests} requests for one event"
+        f"{fates[name].unknown.total()} attempts unknown, {found.duplicates} duplicates, "
+        f"at most {found.most_requests} requests for one event"
         for name, found in verdicts.items()
     ]
     return "\n".join(lines)

@@ -15,7 +15,8 @@ from uuid import UUID
 #: Events of one call.
 EVENTS = 5
 
-_TYPES = ("call_setup", "ringing", "answered", "on_call_event", "completed")
+#: Their types, first to last.
+TYPES = ("call_setup", "ringing", "answered", "on_call_event", "completed")
 _MARK = b'"mark":"'
 _PLACES = {"UUID": "%(uuid)b", "TIME": "%(time)b", "MARK": "%(mark)b", "STARTED": "%(started)b"}
 # Odd, so that multiplying by it modulo 2**128 never gives two calls one id; large, so that ids look random
@@ -40,7 +41,7 @@ def _template(position: int) -> bytes:
     answered = "STARTED" if position >= 2 else None
     event = {
         "uuid": "UUID",
-        "event_type": _TYPES[position],
+        "event_type": TYPES[position],
         "event_time": "TIME",
         "event_payload": {
             "type": "audio",

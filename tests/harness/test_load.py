@@ -62,7 +62,7 @@ def test_all_that_is_sent_arrives_once_and_in_order(mode: str, extra: dict[str, 
     ledger = Ledger.read(tmp_path / "ledger")
     assert len(ledger.acknowledged) == 500
     log = [(call, position, f"{call}-{position}", good) for call, position, _, good in arrivals]
-    assert judge(ledger, log, ambiguous=0, events=0).faults == []
+    assert judge(ledger, log, unknown={}).faults == []
 
 
 def test_a_sender_that_insists_repeats_each_event_until_it_is_accepted(receiver: Receiver, tmp_path: Path) -> None:

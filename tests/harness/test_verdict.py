@@ -16,7 +16,7 @@ ALL: list[Arrival] = [(call, position, f"{call}-{position}", True) for call, pos
 
 
 def test_everything_once_and_in_order_is_no_fault() -> None:
-    assert judge(LEDGER, ALL, ambiguous=0, events=0).faults == []
+    assert judge(LEDGER, ALL, unknown={}).faults == []
 
 
 @pytest.mark.parametrize(
@@ -31,26 +31,26 @@ def test_everything_once_and_in_order_is_no_fault() -> None:
     ],
 )
 def test_each_broken_promise_is_named(letter: str, arrivals: list[Arrival]) -> None:
-    faults = judge(LEDGER, arrivals, ambiguous=0, events=0).faults
+    faults = judge(LEDGER, arrivals, unknown={}).faults
     assert faults
     assert {fault[0] for fault in faults} == {letter}
 
 
 def test_a_dead_letter_is_not_lost() -> None:
-    assert judge(LEDGER, ALL[:-1], dead={(1, 2)}, ambiguous=0, events=0).faults == []
+    assert judge(LEDGER, ALL[:-1], dead={(1, 2)}, unknown={}).faults == []
 
 
 def test_an_event_never_acknowledged_need_not_arrive() -> None:
-    assert judge(Ledger(SENT, SENT - {(1, 2)}), ALL[:-1], ambiguous=0, events=0).faults == []
+    assert judge(Ledger(SENT, SENT - {(1, 2)}), ALL[:-1], unknown={}).faults == []
 
 
 def test_a_repeat_is_allowed_for_each_answer_that_may_be_lost() -> None:
-    verdict = judge(LEDGER, [*ALL, *ALL[-1:]], ambiguous=1, events=1)
+    verdict = judge(LEDGER, [*ALL, *ALL[-1:]], unknown={(0, 0): 1, (1, 2): 1})
     assert (verdict.faults, verdict.duplicates, verdict.most_requests) == ([], 1, 2)
 
 
 def test_a_repeat_after_its_successor_is_not_out_of_order() -> None:
-    assert judge(LEDGER, [*ALL, ALL[0]], ambiguous=1, events=1).faults == []
+    assert judge(LEDGER, [*ALL, ALL[0]], unknown={(0, 0): 1, (1, 2): 1}).faults == []
 
 
 def test_a_ledger_tells_sent_from_acknowledged(tmp_path: Path) -> None:

@@ -53,11 +53,11 @@ class Verdict:
 
 
 def judge(
-    ledger: Ledger, arrivals: Sequence[Arrival], *, dead: Collection[Event] = (), ambiguous: int, events: int
+    ledger: Ledger, arrivals: Sequence[Arrival], *, dead: Collection[Event] = (), unknown: Mapping[Event, int]
 ) -> Verdict:
     """Judge one destination that is owed every event by A to D.
 
-    *ambiguous* bounds the duplicates of all events together, *events* how often one event may have been repeated.
+    *unknown* says for an event how many of its attempts ended without anybody knowing whether it had arrived.
     """
     accepted = Counter((call, position) for call, position, _, good in arrivals if good)
     verdict = Verdict(
@@ -70,10 +70,8 @@ def judge(
     faults = verdict.faults
     lost = ledger.acknowledged - accepted.keys() - set(dead)
     faults += _some("A", "acknowledged and never arrived", lost)
-    repeated = {event for event, times in accepted.items() if times > 1 + events}
-    faults += _some("B", f"accepted more than {1 + events} times", repeated)
-    if verdict.duplicates > ambiguous:
-        faults.append(f"B: {verdict.duplicates} duplicates, where {ambiguous} answers could have been lost")
+    repeated = {event for event, times in accepted.items() if times > 1 + unknown.get(event, 0)}
+    faults += _some("B", "accepted more often than once and once for each unknown attempt", repeated)
     keys: defaultdict[Event, set[str]] = defaultdict(set)
     for call, position, key, _ in arrivals:
         keys[call, position].add(key)
