@@ -71,7 +71,6 @@ class SqliteStore:
         Raises AlreadyRunning while another process holds it, StoreError when it cannot be used.
         """
         path = data / NAME
-        data.mkdir(parents=True, exist_ok=True)
         lock = Lock(data / "store.lock")
         try:
             db = open_for_writing(path)
