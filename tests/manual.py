@@ -69,6 +69,17 @@ def _table(after: list[Token]) -> tuple[tuple[str, ...], ...]:
     return tuple(map(tuple, rows))
 
 
+def files(page: Path) -> dict[str, str]:
+    """Return path → text of every Python file on the page: a block whose paragraph begins with the path."""
+    parsed = tokens(page)
+    return {
+        match[1]: token.content
+        for n, token in enumerate(parsed)
+        if token.type == "fence" and token.info == "python" and n > 1
+        if (match := re.match(r"`([\w/]+\.py)`", parsed[n - 2].content))
+    }
+
+
 def tables(page: Path) -> dict[str, list[tuple[str, ...]]]:
     """Return heading → the rows, without heads, of all tables that follow it."""
     found: dict[str, list[tuple[str, ...]]] = {}

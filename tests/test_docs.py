@@ -26,6 +26,10 @@ EXAMPLES = [block for block in CONFIGS if block.table]
 
 @pytest.mark.parametrize("block", CONFIGS, ids=str)
 def test_every_configuration_in_the_manual_loads_without_a_warning(block: Block, tmp_path: Path) -> None:
+    for path, text in manual.files(block.page).items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(text, encoding="utf-8")
+
     assert played.load(block.text, tmp_path).warnings == ()
 
 
