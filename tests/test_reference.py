@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import re
 from pathlib import Path
@@ -18,6 +19,7 @@ from tests import manual, played
 from tests.manual import ROOT
 
 CONFIGURATION = manual.tables(ROOT / "docs" / "configuration.md")
+OPERATIONS = ROOT / "docs" / "operations.md"
 RULES = manual.tables(ROOT / "docs" / "rules.md")
 TEMPLATES = manual.tables(ROOT / "docs" / "templates.md")
 
@@ -98,8 +100,27 @@ def test_the_pages_name_every_end_of_a_delivery() -> None:
 
 
 def test_every_metric_in_the_operations_page_exists() -> None:
-    operations = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    operations = OPERATIONS.read_text(encoding="utf-8")
     reference = (ROOT / "docs" / "http-api.md").read_text(encoding="utf-8")
 
     named = set(re.findall(r"callrouter_[a-z_]+", operations))
     assert {name for name in named if f"`{name}`" not in reference} == set()
+
+
+def sentence(node: ast.expr) -> str:
+    """The text that *node* makes, with an ellipsis for each part that depends."""
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    if isinstance(node, ast.JoinedStr):
+        return "".join(map(sentence, node.values))
+    return sentence(node.left) + "…" if isinstance(node, ast.BinOp) else "…"
+
+
+def test_the_operations_page_has_everything_that_status_can_say() -> None:
+    source = (ROOT / "router" / "status" / "troubles.py").read_text(encoding="utf-8")
+    made = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    troubles = [node for node in made if isinstance(node.func, ast.Name) and node.func.id == "Trouble"]
+    said = {sentence(trouble.args[1]).replace('"', "").rstrip("…").rstrip() for trouble in troubles}
+    stated = {row[0].rstrip("…").rstrip() for row in manual.tables(OPERATIONS)["Three in the morning"]}
+
+    assert said == stated
