@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,6 +62,26 @@ def test_the_newest_heading_of_the_changelog_is_the_version() -> None:
 
     assert newest is not None
     assert newest[1] == __version__
+
+
+def test_the_contributing_page_shows_the_layers_that_are_enforced() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    layers = next(
+        contract for contract in settings["tool"]["importlinter"]["contracts"] if contract["type"] == "layers"
+    )
+    contributing = (ROOT / "docs" / "contributing.md").read_text(encoding="utf-8")
+    shown = next(block for block in contributing.split("```") if block.startswith("text\n__main__"))
+
+    assert [re.split(r"\s{2,}", line)[0] for line in shown.splitlines()[1:]] == layers["layers"]
+
+
+def test_the_contributing_page_names_every_dependency() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    groups = [settings["project"]["dependencies"], *settings["dependency-groups"].values()]
+    contributing = (ROOT / "docs" / "contributing.md").read_text(encoding="utf-8")
+    names = {re.split(r"[<>=!\[ ]", dependency)[0] for group in groups for dependency in group}
+
+    assert {name for name in names if name not in contributing} == set()
 
 
 _SILENCE = re.compile(r"#\s*(?:type: ignore(?:\[[\w-]+\])?|noqa(?::\s*[A-Z]+\d+(?:,\s*[A-Z]+\d+)*)?)(?P<reason>.*)")
