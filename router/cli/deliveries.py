@@ -48,7 +48,7 @@ def command(delivery_id: int | None, limit: int, config_path: Path, as_json: boo
     if as_json:
         for row in rows:
             document = _document(row)
-            screen.emit(document if delivery_id is None else {**document, "tries": [*map(_attempt, attempts)]})
+            screen.emit(document if delivery_id is None else {**document, "history": [*map(_attempt, attempts)]})
     elif delivery_id is not None and rows:
         _show(rows[0], attempts, config.timezone, now)
     elif rows:
@@ -74,7 +74,7 @@ def _list(rows: list[DeliveryRow], zone: tzinfo, now: float) -> None:
         Column("destination"),
         Column("type", keep=6),
         Column("state"),
-        Column("tries", right=True, keep=5),
+        Column("attempts", right=True, keep=5),
         Column("next", keep=7),
         Column("rule", keep=2),
         Column("reason", fold=True),

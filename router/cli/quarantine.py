@@ -75,11 +75,16 @@ def _list(refused: list[QuarantineRow], zone: tzinfo, now: float) -> None:
                 row.source,
                 row.remote,
                 screen.age(row.readmitted_at, now) if row.readmitted_at else "no",
-                "; ".join(map(_fault, row.faults)),
+                _short(row.faults),
             ]
             for row in refused
         ],
     )
+
+
+def _short(faults: list[Fault]) -> str:
+    more = f"; and {len(faults) - 2} more" if len(faults) > 2 else ""
+    return "; ".join(map(_fault, faults[:2])) + more
 
 
 def _fault(fault: Fault) -> str:

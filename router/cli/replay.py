@@ -187,5 +187,5 @@ def _take_in(
         return 3
     else:
         _record(config, "readmit", "quarantined", waiting)
-        screen.talk(f"{what} will be routed like any other. {options.carried_out(config)}")
+        screen.talk(f"{what} will be taken in if the source may send it now. {options.carried_out(config)}")
     return 3 if missing else 0

@@ -132,14 +132,14 @@ def _of_a_destination(where: DestinationStatus, found: Findings) -> Iterator[Tro
     if where.paused_at is not None:
         yield Trouble(
             "attention",
-            f'"{where.name}" is paused for {spell(found.now - where.paused_at)}: {where.paused_reason}',
+            f'"{where.name}" is paused for {spell(round(found.now - where.paused_at))}: {where.paused_reason}',
             f"Mend its settings or the other side, then let it go on ({owed}).",
             command(f"resume {name}", found.config),
         )
     elif where.overdue_since is not None and found.now - where.overdue_since > OVERDUE and found.delivering:
         yield Trouble(
             "attention",
-            f'"{where.name}" is behind: a delivery is overdue by {spell(found.now - where.overdue_since)}',
+            f'"{where.name}" is behind: a delivery is overdue by {spell(round(found.now - where.overdue_since))}',
             "See what its attempts say; if it is only slow, raise its concurrency.",
             command(f"deliveries --destination {name} --state ready", found.config),
         )

@@ -50,6 +50,11 @@ class BareServer:
             )
         until(lambda: request("POST", self.url, b"{}", timeout=2).status == 200, 20, what="the bare server answers")
 
+    @property
+    def pid(self) -> int:
+        """The first of its processes, which names their session."""
+        return self._process.pid
+
     def close(self) -> None:
         """Stop it."""
         self._process.send_signal(signal.SIGTERM)

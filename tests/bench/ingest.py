@@ -8,6 +8,7 @@ from statistics import median
 from tests.bench import setting
 from tests.bench.bare import BareServer
 from tests.bench.report import Report, spread, tell
+from tests.harness import processes
 from tests.harness.load import Load
 
 CONNECTIONS, ROUNDS, WARM_UP, SECONDS = 64, 5, 1.0, 5.0
@@ -19,14 +20,17 @@ def measure(folder: Path) -> Report:
     rates: dict[str, list[float]] = {"bare": [], "durable": []}
     p50s: dict[str, list[float]] = {"bare": [], "durable": []}
     p99s: dict[str, list[float]] = {"bare": [], "durable": []}
+    costs: dict[str, list[float]] = {"bare": [], "durable": []}
     with BareServer() as bare, setting.daemon(folder, "http://127.0.0.1:9/", role="serve") as daemon:
         for number in range(ROUNDS):
-            for name, url in (("bare", bare.url), ("durable", daemon.url())):
+            for name, url, leader in (("bare", bare.url, bare.pid), ("durable", daemon.url(), daemon.pid)):
                 with Load(url, connections=CONNECTIONS, seed=number + 1) as load:
                     load.start("closed", seconds=WARM_UP)
                     load.wait(30)
+                    before = _cpu(leader)
                     load.start("closed", seconds=SECONDS)
                     report = load.wait(30)
+                    costs[name].append((_cpu(leader) - before) * 1e6 / report["answers"]["200"])
                 assert set(report["answers"]) == {"200"}, report["answers"]
                 rates[name].append(report["answers"]["200"] / SECONDS)
                 p50s[name].append(report["latency"]["p50"] / 1000)
@@ -35,9 +39,12 @@ def measure(folder: Path) -> Report:
     pairs = [durable / bare for bare, durable in zip(rates["bare"], rates["durable"], strict=True)]
     tails = [durable / bare for bare, durable in zip(p99s["bare"], p99s["durable"], strict=True)]
     label = {"bare": "bare Falcon app, keeps nothing", "durable": "callrouter, on disk before 200"}
-    rows = [(label[name], spread(rates[name]), spread(p50s[name], 1), spread(p99s[name], 1)) for name in rates]
-    rows.append(("ratio, pair by pair", spread(pairs, 2), "", spread(tails, 2)))
-    rows.append(("aim", f"{RATE_AIM} or more", "", f"{P99_AIM:.0f} or less"))
+    rows = [
+        (label[name], spread(rates[name]), spread(p50s[name], 1), spread(p99s[name], 1), spread(costs[name]))
+        for name in rates
+    ]
+    rows.append(("ratio, pair by pair", spread(pairs, 2), "", spread(tails, 2), ""))
+    rows.append(("aim", f"{RATE_AIM} or more", "", f"{P99_AIM:.0f} or less", ""))
     verdicts = [
         f"Rate: {_verdict(median(pairs) >= RATE_AIM)}. p99: {_verdict(median(tails) <= P99_AIM)}.",
         "Nothing else runs beside the ingest process: routing and sending are in the benchmark “sustained”.",
@@ -47,7 +54,11 @@ def measure(folder: Path) -> Report:
         "last is answered; same client, same gunicorn, same worker class and settings, one worker each. "
         f"{ROUNDS} rounds of {SECONDS:.0f} s, both in turns. Median (least–greatest)."
     )
-    return Report("Durable ingest", how, ("", "events/s", "p50 ms", "p99 ms"), rows, verdicts)
+    return Report("Durable ingest", how, ("", "events/s", "p50 ms", "p99 ms", "CPU µs/event"), rows, verdicts)
+
+
+def _cpu(leader: int) -> float:
+    return sum(map(processes.cpu_seconds, processes.session(leader)))
 
 
 def _verdict(good: bool) -> str:

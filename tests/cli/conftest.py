@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -118,9 +118,9 @@ class Played:
             store.know(self.config.destinations, {})
             Routing(store, self.config).route(Entry("phone", body, NOW, "10.0.0.1"), NOW)
 
-    def refuse(self, body: bytes = b"{}", *, at: float = NOW) -> int:
+    def refuse(self, body: bytes = b"{}", *, at: float = NOW, faults: Sequence[str] = ("uuid",)) -> int:
         with closing(SqliteStore.open(self.config.data)) as store, store.transaction():
-            return store.quarantine("phone", body, [Fault("uuid", "is missing")], at, "10.0.0.9")
+            return store.quarantine("phone", body, [Fault(path, "is missing") for path in faults], at, "10.0.0.9")
 
     def attempt(self, destination: str, state: State, reason: str | None = None, *, limit: int = 100) -> list[int]:
         """End what is due for *destination* in *state*, and return the deliveries."""

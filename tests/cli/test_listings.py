@@ -93,6 +93,14 @@ def test_refused_events_are_listed_with_their_faults(run, played):
     assert "10.0.0.9" in ran.out
 
 
+def test_a_long_list_of_faults_is_cut_in_a_table(run, played):
+    played.refuse(faults=["uuid", "from", "to", "tag"])
+
+    row = run("events", "--rejected").out.splitlines()[1]
+
+    assert row.endswith("uuid: is missing; from: is missing; and 2 more")
+
+
 def test_one_refused_event_is_shown_with_its_body(run, played):
     first = played.refuse(b'{"from": "first"}')
     played.refuse(b"\xff not json \x1b[2J")
@@ -194,4 +202,4 @@ def test_one_delivery_is_shown_with_every_attempt(run, played):
 
     assert "crm answered 503" in shown
     assert "250 ms" in shown
-    assert [attempt["reason"] for attempt in document["tries"]] == ["crm answered 503", "crm answered 404"]
+    assert [attempt["reason"] for attempt in document["history"]] == ["crm answered 503", "crm answered 404"]

@@ -108,7 +108,7 @@ def test_refused_events_are_taken_in_by_their_numbers(run, played, recorded):
 
     assert ran.code == 0
     assert recorded() == [("readmit", {"quarantined": numbers[:2]})]
-    assert "2 refused events will be routed" in ran.err
+    assert "2 refused events will be taken in if the source may send it now" in ran.err
 
 
 def test_all_refused_events_are_taken_in(run, played, recorded):
