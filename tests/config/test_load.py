@@ -111,6 +111,32 @@ def test_elsewhere_no_auth_must_be_said_aloud(config: Any, mistakes: Any, listen
     assert config(f"listen: {listen}\nsources: {{wavix: {{auth: none}}}}").sources["wavix"].authentication == ()
 
 
+def test_rules_know_the_event_types_that_sources_accept(config: Any) -> None:
+    text = "sources: {wavix: {accept_types: [sms]}}\nrules: [{name: sms, when: {event_type: sms}, send: crm}]"
+
+    assert config(text).routes.rules[0].matches({"event_type": "sms"})
+
+
+@pytest.mark.parametrize(
+    ("listen", "admin"),
+    [("127.0.0.1:9000", "127.0.0.1:9000"), ("127.0.0.1:9000", "0.0.0.0:9000"), ('"[::]:9000"', "127.0.0.1:9000")],
+)
+def test_metrics_are_never_on_the_listener_of_senders(mistakes: Any, listen: str, admin: str) -> None:
+    sources = "sources: {wavix: {auth: none}}"
+
+    told = mistakes(f"listen: {listen}\nadmin: {{listen: {admin}}}\n{sources}")
+
+    assert "both port 9000" in told[0]
+
+
+def test_both_listeners_may_let_the_operating_system_choose(config: Any) -> None:
+    assert config('listen: "127.0.0.1:0"\nadmin: {listen: "127.0.0.1:0"}').admin.port == 0
+
+
+def test_utc_needs_no_time_zones_on_the_machine(config: Any) -> None:
+    assert config("timezone: UTC").timezone is UTC
+
+
 def test_a_destination_has_the_keys_of_every_destination_and_its_own(config: Any, tmp_path: Path) -> None:
     (tmp_path / "ca.pem").touch()
     crm = config("""
@@ -248,6 +274,10 @@ def test_an_alias_to_what_it_stands_in_is_refused(mistakes: Any) -> None:
 
 def test_a_byte_order_mark_and_windows_line_ends_do_no_harm(config: Any) -> None:
     assert config("\ufeffregion: GB\r\ntimezone: UTC\r\n").region == "GB"
+
+
+def test_a_byte_order_mark_takes_no_column(mistakes: Any) -> None:
+    assert mistakes("\ufeffregion: UK")[0].startswith("1:9: ")
 
 
 @pytest.mark.parametrize(
