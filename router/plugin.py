@@ -17,6 +17,7 @@ from pydantic_core import PydanticUndefined
 
 from router.errors import AnswerLost, DestinationUnusable, PermanentFailure, TemporaryFailure
 from router.secret import Secret
+from router.signature import check_secret, sign
 from router.templates import Template
 
 __all__ = [
@@ -32,7 +33,9 @@ __all__ = [
     "Settings",
     "Template",
     "TemporaryFailure",
+    "check_secret",
     "setting",
+    "sign",
 ]
 
 #: What a destination gave back that the next delivery of the same call will need: JSON values only.

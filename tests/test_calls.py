@@ -162,6 +162,10 @@ def test_a_call_with_a_believable_call_answered_is_not_missed():
     assert (call.missed, call.outcome, call.ring_seconds) == (False, "answered", 8.0)
 
 
+def test_how_long_it_rang_is_known_as_soon_as_it_is_answered():
+    assert follow(make_event("ringing"), make_event("answered", 8)).ring_seconds == 8.0
+
+
 def test_a_call_answered_long_before_it_started_is_not_believed():
     call = follow(make_event("completed", 60, call_answered="2023-11-07T05:31:56Z"))
 

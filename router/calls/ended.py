@@ -29,21 +29,11 @@ def ended_event(call: Call, now: float) -> CallEvent:
     also says what was told before. *now* becomes ``received_at``.
     """
     ended_at = call.last_event_at if call.ended_at is None else call.ended_at
-    payload: dict[str, Any] = {
-        "sequence": call.ends_told + 1,
-        "outcome": call.outcome,
-        "missed": call.missed,
-        "answered": call.answered,
-        "ring_seconds": call.ring_seconds,
-        "talk_seconds": call.talk_seconds,
-    }
-    if call.ends_told:
-        payload |= {"previous_outcome": call.told_outcome, "previous_missed": call.told_missed}
     fields: dict[str, Any] = {
         "uuid": call.call_id,
         "event_type": CALL_CORRECTED if call.ends_told else CALL_ENDED,
         "event_time": text_or_none(ended_at),
-        "event_payload": payload,
+        "event_payload": _payload(call),
         "from": call.from_,
         "to": call.to,
         "call_started": text_or_none(call.started_at),
@@ -62,6 +52,20 @@ def ended_event(call: Call, now: float) -> CallEvent:
         body=json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode(),
         fields={**fields, "source": call.source},
     )
+
+
+def _payload(call: Call) -> dict[str, Any]:
+    payload: dict[str, Any] = {
+        "sequence": call.ends_told + 1,
+        "outcome": call.outcome,
+        "missed": call.missed,
+        "answered": call.answered,
+        "ring_seconds": call.ring_seconds,
+        "talk_seconds": call.talk_seconds,
+    }
+    if call.ends_told:
+        payload |= {"previous_outcome": call.told_outcome, "previous_missed": call.told_missed}
+    return payload
 
 
 def tell(call: Call) -> Call:

@@ -9,6 +9,7 @@ from typing import Any
 from router import clock, phone
 from router.calls.state import Call, Step
 from router.event import CallEvent
+from router.phone import Number
 
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -17,13 +18,7 @@ _OF_THE_END = ("ended", "missed", "outcome")
 
 
 def facts(
-    call: Call,
-    event: CallEvent,
-    step: Step,
-    *,
-    zone: tzinfo,
-    region: str | None,
-    own_numbers: Set[str] = frozenset(),
+    call: Call, event: CallEvent, step: Step, *, zone: tzinfo, region: str | None, own_numbers: Set[str] = frozenset()
 ) -> dict[str, Any]:
     """Return the derived facts of *event*, JSON values only; *call* is the call after it.
 
@@ -49,6 +44,18 @@ def facts(
         "ring_seconds": call.ring_seconds,
         "talk_seconds": call.talk_seconds,
         "direction": call.direction,
+        **_numbers(from_, to, customer),
+        "local_time": local.isoformat(timespec="minutes"),
+        "weekday": _WEEKDAYS[local.weekday()],
+        "timezone": str(zone),
+    }
+    if step.own:
+        found |= {"ended": True, "missed": call.missed, "outcome": call.outcome}
+    return found
+
+
+def _numbers(from_: Number | None, to: Number | None, customer: Number | None) -> dict[str, Any]:
+    return {
         "from_number": from_ and from_.e164,
         "to_number": to and to.e164,
         "customer_number": customer and customer.e164,
@@ -58,13 +65,7 @@ def facts(
         "from_country": from_ and from_.country,
         "to_country": to and to.country,
         "customer_country": customer and customer.country,
-        "local_time": local.isoformat(timespec="minutes"),
-        "weekday": _WEEKDAYS[local.weekday()],
-        "timezone": str(zone),
     }
-    if step.own:
-        found |= {"ended": True, "missed": call.missed, "outcome": call.outcome}
-    return found
 
 
 def subject(event: CallEvent, facts: Mapping[str, Any]) -> dict[str, Any]:

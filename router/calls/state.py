@@ -133,9 +133,17 @@ def advance(
     at once. Once the end was told, a change of outcome or missed makes one correction due in the same way, and a
     change back before it was told takes it away again.
     """
-    fields, kind = event.fields, event.event_type
     known = call if call is not None else Call(event.source, event.call_id, first_event_at=event.event_time)
     late = event.event_time < known.last_event_at
+    moved = _moved(known, event, late, own_numbers, region)
+    # Nothing follows yet while it only rings, which is what most events say.
+    if moved.answered or moved.state is CallState.ENDED:
+        moved = concluded(moved, event.received_at + (0.0 if moved.answered else settle))
+    return moved, Step(call is None, late, known.terminal is None and moved.terminal is not None)
+
+
+def _moved(known: Call, event: CallEvent, late: bool, own_numbers: Set[str], region: str | None) -> Call:
+    fields, kind = event.fields, event.event_type
     started = _moment(fields.get("call_started"))
     answered_at = _earliest(known.answered_at, _answered_at(event, started))
     ended_at, terminal = known.ended_at, known.terminal
@@ -143,12 +151,11 @@ def advance(
         ended_at = max(ended_at or 0.0, _ended_at(event, started))
         terminal = max(terminal, kind, key=_WEIGHTS.__getitem__)
     answered = answered_at is not None
-    state = max(known.state, _STATES.get(kind, CallState.SETUP), CallState.ANSWERED if answered else CallState.SETUP)
     from_ = _newer(known.from_, fields.get("from"), late) or ""
     to = _newer(known.to, fields.get("to"), late) or ""
-    moved = replace(
+    return replace(
         known,
-        state=state,
+        state=max(known.state, _STATES.get(kind, CallState.SETUP), CallState.ANSWERED if answered else CallState.SETUP),
         direction=_direction(fields.get("direction")) or known.direction or told_from(from_, to, own_numbers, region),
         from_=from_,
         to=to,
@@ -164,10 +171,6 @@ def advance(
         last_received_at=max(known.last_received_at, event.received_at),
         events=known.events + 1,
     )
-    # Nothing follows yet while it only rings, which is what most events say.
-    if answered or state is CallState.ENDED:
-        moved = concluded(moved, event.received_at + (0.0 if answered else settle))
-    return moved, Step(call is None, late, known.terminal is None and terminal is not None)
 
 
 def concluded(call: Call, due_at: float) -> Call:

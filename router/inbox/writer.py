@@ -196,8 +196,9 @@ class InboxWriter:
     def _next(self, segment: Segment) -> list[_Waiting]:
         """Block until something waits or the segment has come of age, and return all that waits by then."""
         age = max(0.0, segment.opened_at + self._segment_seconds - self._now()) if segment.entries else None
+        batch: list[_Waiting | None] = []
         try:
-            batch = [self._queue.get(timeout=age)]
+            batch.append(self._queue.get(timeout=age))
             while len(batch) < self._most_in_commit:
                 batch.append(self._queue.get_nowait())
         except queue.Empty:

@@ -5,6 +5,8 @@ The worker hands it jobs over a socketpair and gets outcomes back, both by value
 
 from __future__ import annotations
 
+import zlib
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 
@@ -40,3 +42,21 @@ class Outcome(NamedTuple):
     started_at: float = 0.0
     ended_at: float = 0.0
     receipt: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Which of ``count`` senders this one is; ``index`` counts from 0."""
+
+    index: int
+    count: int
+
+    def threads(self, destination: str, concurrency: int) -> int:
+        """Return how many attempts at once are this sender's part of a destination's ``concurrency``.
+
+        The parts of all senders make up the whole. Of concurrency 1 one sender has it all and the others nothing;
+        the name decides which, so that small destinations spread over the senders.
+        """
+        each, rest = divmod(concurrency, self.count)
+        place = (self.index - zlib.crc32(destination.encode())) % self.count
+        return each + (place < rest)

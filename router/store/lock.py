@@ -24,25 +24,29 @@ class Lock:
         if self._path in _held:
             raise AlreadyRunning(_refusal(path, os.getpid()))
         try:
-            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._path.open("a+")
         except OSError as ex:
             raise StoreError(
                 f"cannot open {path}: {ex.strerror}; callrouter must own the folder {path.parent} and everything in it"
             ) from ex
         try:
-            fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            holder = os.pread(self._descriptor, 20, 0).decode(errors="replace").strip()
-            os.close(self._descriptor)
+            self._file.seek(0)
+            holder = self._file.read(20).strip()
+            self._file.close()
             raise AlreadyRunning(_refusal(path, holder or "unknown")) from None
         _held.add(self._path)
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+        self._file.truncate(0)
+        self._file.write(f"{os.getpid()}\n")
+        self._file.flush()
 
     def release(self) -> None:
-        """Let the next writer in."""
-        _held.discard(self._path)
-        os.close(self._descriptor)
+        """Let the next writer in; a second time, do nothing."""
+        if not self._file.closed:
+            _held.discard(self._path)
+            self._file.close()
 
 
 def _refusal(path: Path, pid: int | str) -> str:

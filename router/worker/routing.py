@@ -6,13 +6,14 @@ import logging
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from router.calls import OWN, Call, Step, advance, ended_event, facts, fall_silent, subject, tell
 from router.config import Config
 from router.errors import Fault, InvalidEvent, StoreError
 from router.event import CallEvent, check, read
 from router.inbox import Entry
-from router.routes import Send
+from router.routes import Decision, Send
 from router.store import NewDelivery, NewEvent, Store
 
 log = logging.getLogger(__name__)
@@ -98,14 +99,13 @@ class Routing:
         Return None, changing nothing, when it may not, when there is no such body or source, or when it was readmitted
         before.
         """
-        kept = self._store.quarantined_entry(quarantine_id)
-        source = self._config.sources.get(kept[0]) if kept else None
-        if kept is None or source is None:
+        row = self._store.refused(quarantine_id)
+        source = self._config.sources.get(row.source) if row else None
+        if row is None or source is None or row.readmitted_at is not None:
             return None
-        body = kept[1]
         try:
-            check(body, validation=source.validation, accept_types=source.accept_types)
-            routed = self._route(read(body, source.name, now), now)
+            check(row.body, validation=source.validation, accept_types=source.accept_types)
+            routed = self._route(read(row.body, row.source, now), now)
         except StoreError:
             raise
         except InvalidEvent:
@@ -113,7 +113,7 @@ class Routing:
         except Exception:
             log.exception("The body %d in quarantine could not be routed; it stays there.", quarantine_id)
             return None
-        self._store.mark_readmitted(quarantine_id, now)
+        self._store.readmitted(quarantine_id, now)
         return routed
 
     def _route(self, event: CallEvent, now: float) -> Routed:
@@ -146,25 +146,7 @@ class Routing:
         found = facts(call, event, step, zone=config.timezone, region=config.region, own_numbers=config.own_numbers)
         decision = config.routes.decide(subject(event, found), from_sender=not step.own, fired=call.fired)
         owed, skipped = self._owed(decision.sends)
-        event_id = self._store.add_event(
-            NewEvent(
-                key=event.key,
-                source=event.source,
-                call_id=event.call_id,
-                event_type=event.event_type,
-                event_time=event.event_time,
-                received_at=event.received_at,
-                body=event.body,
-                facts=found,
-                late=step.late,
-                config_version=config.version,
-                rules=decision.rules,
-                unmatched=decision.unmatched,
-                from_sender=not step.own,
-            ),
-            owed,
-            now=now,
-        )
+        event_id = self._store.add_event(self._new(event, found, decision, step), owed, now=now)
         if event_id is None:
             return Routed(event.source, event.call_id, event.event_type, duplicate=True), call.fired
         routed = Routed(
@@ -181,6 +163,23 @@ class Routing:
             missed=call.missed if step.own else None,
         )
         return routed, call.fired.union(decision.fired) if decision.fired else call.fired
+
+    def _new(self, event: CallEvent, found: dict[str, Any], decision: Decision, step: Step) -> NewEvent:
+        return NewEvent(
+            key=event.key,
+            source=event.source,
+            call_id=event.call_id,
+            event_type=event.event_type,
+            event_time=event.event_time,
+            received_at=event.received_at,
+            body=event.body,
+            facts=found,
+            late=step.late,
+            config_version=self._config.version,
+            rules=decision.rules,
+            unmatched=decision.unmatched,
+            from_sender=not step.own,
+        )
 
     def _owed(self, sends: Sequence[Send]) -> tuple[list[NewDelivery], tuple[str, ...]]:
         owed, skipped = [], []

@@ -1,0 +1,27 @@
+"""Turn what is still owed to a destination into dead letters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from router.cli import options, screen
+
+
+@click.command("give-up", epilog=options.exits(no="you answered no"))
+@click.argument("destination")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@options.config_option
+def command(destination: str, yes: bool, config_path: Path) -> int:
+    """Turn all unfinished deliveries of DESTINATION into dead letters.
+
+    For a destination that will not come back, or that is to be removed from the configuration: callrouter refuses
+    to start while deliveries are owed to a destination it no longer knows. Nothing is deleted: dead letters are listed
+    by callrouter deliveries and can be sent with callrouter replay.
+    """
+    options.know(options.load(config_path), destination)
+    if not screen.agreed(f'Give up everything that is still owed to "{destination}"?', yes=yes):
+        return 3
+    screen.talk(options.record(config_path, "give-up", {"destination": destination}))
+    return 0

@@ -1,0 +1,166 @@
+"""What several commands take from their command line, and how they reach configuration and store."""
+
+from __future__ import annotations
+
+import getpass
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from router.config.model import Config, Source
+    from router.store import Reading, State
+
+F = TypeVar("F", bound=Callable[..., object])
+
+_EXITS = {0: "done", 1: "our own error", 2: "the command line or the configuration is wrong", 4: "the store refused"}
+
+
+def exits(*, no: str | None = None, done: str | None = None, store: bool = True) -> str:
+    """Return the end of a help text that names every exit code; *no* is what 3 means, *store* whether 4 can happen."""
+    codes = dict(_EXITS) if store else {code: text for code, text in _EXITS.items() if code != 4}
+    if done:
+        codes[0] = done
+    if no:
+        codes[3] = no
+    return "\n".join(["\b", "Exit codes:", *(f"  {code}  {text}" for code, text in sorted(codes.items()))])
+
+
+def config_option(command: F) -> F:
+    """Add ``--config``."""
+    return click.option(
+        "--config",
+        "config_path",
+        type=click.Path(path_type=Path),
+        default="config.yaml",
+        envvar="CALLROUTER_CONFIG",
+        show_default=True,
+        show_envvar=True,
+        metavar="FILE",
+        help="The configuration.",
+    )(command)
+
+
+def json_option(what: str) -> Callable[[F], F]:
+    """Add ``--json``; *what* says in words what is printed then."""
+    return click.option("--json", "as_json", is_flag=True, help=f"Print {what}, for a script to read.")
+
+
+class Ago(click.ParamType[float]):
+    """A duration before now (``2h``, ``3d``), as the moment it names."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        from router.units import duration
+
+        if isinstance(value, float):
+            return value
+        try:
+            return time.time() - duration(str(value))
+        except ValueError as ex:
+            self.fail(str(ex), param, ctx)
+
+
+since_option = click.option("--since", type=Ago(), metavar="DURATION", help="Only the last 30m, 2h, 3d, …")
+limit_option = click.option(
+    "--limit", type=click.IntRange(min=1), default=50, show_default=True, metavar="N", help="At most this many."
+)
+
+
+def state_named(word: str) -> State:
+    """Return the delivery state that *word* (one of ``STATES``) spells."""
+    from router.store import State
+
+    return State[word.upper()]
+
+
+#: The words of ``router.store.State``, spelled here so that --help need not load the store; a test compares them.
+STATES = ("ready", "leased", "waiting", "held", "delivered", "dead", "expired", "cancelled", "silenced")
+
+
+def load(path: Path) -> Config:
+    """Return the configuration in *path*; raises ConfigError."""
+    from router import config
+
+    return config.load(path)
+
+
+@contextmanager
+def reading(config: Config) -> Iterator[Reading]:
+    """Open the store of *config* for reading; raises StoreError, with what to do where it does not exist yet."""
+    from router.status import open_store
+
+    store = open_store(config)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def who() -> str:
+    """Return the login name of whoever types, for the audit trail."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return "unknown"
+
+
+def record(config_path: Path, action: str, arguments: Mapping[str, Any]) -> str:
+    """Record one command for the worker and return what to tell the operator.
+
+    ``arguments["destination"]``, where there is one, must be known to the configuration or to the store: raises
+    click.UsageError otherwise. Raises ConfigError and StoreError.
+    """
+    from router.commands import CommandFile
+
+    config = load(config_path)
+    if "destination" in arguments:
+        know(config, str(arguments["destination"]))
+    number = CommandFile(config.data).append(action, arguments, who=who(), now=time.time())
+    return f"Recorded as command {number}. {carried_out(config)}"
+
+
+def know(config: Config, destination: str) -> None:
+    """Return when *destination* is one of ours, also a former one; raises click.UsageError with the likely ones."""
+    if destination in config.destinations:
+        return
+    from difflib import get_close_matches
+
+    from router.errors import StoreError
+
+    names = set(config.destinations)
+    try:
+        with reading(config) as store:
+            names |= {row.name for row in store.destinations()}
+    except StoreError:
+        pass
+    if destination not in names:
+        close = get_close_matches(destination, names, 1)
+        hint = f'did you mean "{close[0]}"?' if close else f"there are: {', '.join(sorted(names)) or 'none'}."
+        raise click.UsageError(f'No destination is called "{destination}"; {hint}')
+
+
+def carried_out(config: Config) -> str:
+    """Say when a recorded command takes effect."""
+    from router.status import daemons
+
+    if any(one.alive and "worker" in one.roles for one in daemons(config.data)):
+        return "The running daemon carries it out now."
+    return "The daemon is not running; it carries this out when it starts."
+
+
+def source(config: Config, name: str | None) -> Source:
+    """Return the source called *name*, or the only one; raises click.UsageError with the names there are."""
+    names = ", ".join(config.sources)
+    if name is None:
+        if len(config.sources) != 1:
+            raise click.UsageError(f"Say which source sends with --source; there are: {names}.")
+        return next(iter(config.sources.values()))
+    if name not in config.sources:
+        raise click.UsageError(f'No source is called "{name}"; there are: {names}.')
+    return config.sources[name]

@@ -1,0 +1,130 @@
+"""One attempt: a job handed to a plugin, and how that ended in words the worker understands."""
+
+from __future__ import annotations
+
+import json
+import logging
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from router import clock, event
+from router.config.model import Destination
+from router.errors import (
+    AnswerLost,
+    DeliveryFailed,
+    DestinationUnusable,
+    PermanentFailure,
+    TemporaryFailure,
+)
+from router.outgoing import Redaction, RequestsHttp, secrets_in
+from router.plugin import Delivery, Plugin, Receipt, Settings
+from router.sender import Job, Outcome
+
+_log = logging.getLogger("callrouter.sender")
+
+_KINDS: dict[type[DeliveryFailed], str] = {
+    TemporaryFailure: "temporary",
+    AnswerLost: "unknown",
+    PermanentFailure: "permanent",
+    DestinationUnusable: "unusable",
+}
+
+#: What an exception says may be a whole page; a reason is a line.
+_LONGEST_REASON = 500
+
+
+class Attempts:
+    """Makes attempts at one destination, from one thread. The plugin is made at the first, and kept."""
+
+    def __init__(self, destination: Destination) -> None:
+        self._destination = destination
+        self._redact = Redaction([*secrets_in(destination.settings), *secrets_in(destination.proxy)])
+        self._plugin: Plugin[Settings] | None = None
+
+    def make(self, job: Job) -> Outcome:
+        """Make one attempt and return how it ended; raises nothing."""
+        started_at = clock.now()
+        try:
+            receipt = self._plugin_in_use().deliver(delivery_of(job))
+        except DeliveryFailed as ex:
+            kind = next((word for failure, word in _KINDS.items() if isinstance(ex, failure)), "temporary")
+            wait = getattr(ex, "retry_after", None)
+            return self._outcome(job, kind, started_at, self._line(ex.reason), status=ex.status, retry_after=wait)
+        # A plugin may end in any way, SystemExit among them, and must take neither its delivery nor this
+        # thread along.
+        except BaseException as ex:  # noqa: BLE001
+            self._log_bug(job, traceback.format_exc())
+            said = f"{type(ex).__name__}: {ex}" if str(ex) else type(ex).__name__
+            return self._outcome(job, "bug", started_at, self._line(f"a bug in the plugin: {said}"))
+        reason, receipt = self._checked(job, receipt)
+        return self._outcome(job, "delivered", started_at, reason, receipt=receipt)
+
+    def _plugin_in_use(self) -> Plugin[Settings]:
+        if self._plugin is None:
+            to = self._destination
+            http = RequestsHttp(timeout=to.timeout, allow_private=to.allow_private, ca=to.ca, proxy=to.proxy)
+            self._plugin = to.plugin(to.settings, http)
+        return self._plugin
+
+    def _checked(self, job: Job, receipt: Any) -> tuple[str | None, Receipt | None]:
+        """Let a receipt pass that a store can keep. What was delivered stays delivered, whatever came back."""
+        if receipt is None:
+            return None, None
+        try:
+            kept = json.loads(json.dumps(receipt, allow_nan=False))
+            if isinstance(kept, dict):
+                return None, kept
+        except (TypeError, ValueError, RecursionError):
+            pass
+        reason = "delivered, but the plugin's receipt is no JSON object and was not kept"
+        self._log_bug(job, reason)
+        return reason, None
+
+    def _log_bug(self, job: Job, text: str) -> None:
+        to = self._destination
+        _log.error("bug in plugin %s (destination %s, delivery %d): %s", to.plugin.type, to.name, job.delivery_id,
+                   self._redact(text))  # fmt: skip
+
+    def _line(self, text: str) -> str:
+        return " ".join(self._redact(text).split())[:_LONGEST_REASON]
+
+    def _outcome(
+        self,
+        job: Job,
+        kind: str,
+        started_at: float,
+        reason: str | None,
+        *,
+        status: int | None = None,
+        retry_after: float | None = None,
+        receipt: Receipt | None = None,
+    ) -> Outcome:
+        return Outcome(
+            job.delivery_id, job.attempt, kind, reason, status, retry_after, started_at, clock.now(), receipt
+        )
+
+
+def delivery_of(job: Job) -> Delivery:
+    """Return *job* as plugins see it."""
+    return Delivery(
+        key=job.key,
+        attempt=job.attempt,
+        destination=job.destination,
+        rule=job.rule,
+        event=event.read(job.body, job.source, job.received_at).fields,
+        body=job.body,
+        call=job.call,
+        facts=job.facts,
+        receipt=job.receipt,
+        accepted_at=job.received_at,
+    )
+
+
+def released(job: Job, reason: str) -> Outcome:
+    """Return the outcome of a job that was never begun."""
+    return Outcome(job.delivery_id, job.attempt, "released", reason)
+
+
+#: Makes one attempt; what a lane's thread calls.
+Attempt = Callable[[Job], Outcome]

@@ -1,0 +1,166 @@
+"""The sender process: jobs in from the worker, outcomes back, until the worker is gone or SIGTERM comes."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterable
+
+from router.config.model import Config
+from router.sender import Job, Outcome, Share
+from router.sender.attempt import Attempts, released
+from router.sender.frames import Decoder, encode
+from router.sender.lanes import Lane
+
+#: Between two looks at lanes whose jobs wait, in seconds; also the longest an outcome waits for company.
+TICK = 0.005
+
+#: Outcomes to a frame: small frames would wake the worker for each.
+GROUP = 64
+
+_STOPPING = "the sender is stopping"
+
+
+def run(config: Config, sock: socket.socket, share: Share, *, grace: float = 10.0) -> int:
+    """Serve jobs from *sock* until it closes or SIGTERM comes; return the exit code.
+
+    Each destination gets as many threads as *share* gives it. At the end nothing new is begun: what waits is reported
+    as released, and what is being sent has *grace* seconds to end. Must run in the main thread.
+    """
+    return _Sender(config, sock, share).run(grace)
+
+
+class _Reports:
+    """Outcomes on their way to the worker: in groups, and at once when there is nothing to wait for."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._lock = threading.Lock()
+        self._waiting: list[Outcome] = []
+
+    def add(self, outcome: Outcome, *, at_once: bool) -> None:
+        with self._lock:
+            self._waiting.append(outcome)
+            if at_once or len(self._waiting) >= GROUP:
+                self._send()
+
+    def flush(self) -> None:
+        with self._lock:
+            self._send()
+
+    def _send(self) -> None:
+        while self._waiting:
+            group, self._waiting = self._waiting[:GROUP], self._waiting[GROUP:]
+            # A worker that is gone will find these deliveries leased and lapsed.
+            with contextlib.suppress(OSError):
+                self._sock.sendall(encode(group))
+
+
+class _Sender:
+    def __init__(self, config: Config, sock: socket.socket, share: Share) -> None:
+        self._config = config
+        self._sock = sock
+        self._share = share
+        self._decoder = Decoder(Job)
+        self._reports = _Reports(sock)
+        self._lanes: dict[str, Lane] = {}
+        self._next_tick = 0.0
+        self._woken, self._wake = socket.socketpair()
+
+    def run(self, grace: float) -> int:
+        before = signal.signal(signal.SIGTERM, lambda *_: self._wake.send(b"."))
+        # Ctrl-C reaches every process of the terminal; the supervisor alone decides what it means.
+        interrupted = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            while self._turn():
+                pass
+            self._finish(time.monotonic() + grace)
+        finally:
+            signal.signal(signal.SIGTERM, before)
+            signal.signal(signal.SIGINT, interrupted)
+            self._woken.close()
+            self._wake.close()
+        return 0
+
+    def _turn(self) -> bool:
+        """Take in what has come; return False when it is time to end."""
+        readable, _, _ = select.select([self._sock, self._woken], [], [], self._patience())
+        if self._woken in readable:
+            return False
+        if self._sock in readable:
+            jobs = self._receive()
+            if jobs is None:
+                return False
+            self._hand_out(jobs)
+        if (now := time.monotonic()) >= self._next_tick:
+            self._next_tick = now + TICK
+            self._reports.flush()
+            for lane in self._lanes.values():
+                lane.tick()
+        return True
+
+    def _patience(self) -> float | None:
+        lanes = self._lanes.values()
+        if any(lane.backlog for lane in lanes):
+            return TICK
+        # An outcome that just missed the last flush must not wait for a send that takes long.
+        return 10 * TICK if any(lane.sending for lane in lanes) else None
+
+    def _receive(self, flags: int = 0) -> list[Job] | None:
+        """Return the jobs that have come; None when the worker is gone."""
+        try:
+            piece = self._sock.recv(1 << 20, flags)
+        except OSError:
+            return None
+        return self._decoder.feed(piece) if piece else None
+
+    def _hand_out(self, jobs: Iterable[Job]) -> None:
+        by_destination: dict[str, list[Job]] = {}
+        for job in jobs:
+            by_destination.setdefault(job.destination, []).append(job)
+        for name, some in by_destination.items():
+            lane = self._lanes.get(name) or self._open(name)
+            if lane:
+                lane.put(some)
+            else:
+                self._release(some, f"this sender does not serve {name}")
+
+    def _release(self, jobs: Iterable[Job], reason: str) -> None:
+        for job in jobs:
+            self._reports.add(released(job, reason), at_once=False)
+        self._reports.flush()
+
+    def _open(self, name: str) -> Lane | None:
+        destination = self._config.destinations.get(name)
+        if destination is None or destination.disabled:
+            return None
+        limit = self._share.threads(name, destination.concurrency)
+        if limit < 1:
+            return None
+        lane = Lane(name, limit, lambda: Attempts(destination).make, self._report)
+        self._lanes[name] = lane
+        return lane
+
+    def _report(self, outcome: Outcome) -> None:
+        idle = not any(lane.backlog for lane in tuple(self._lanes.values()))
+        self._reports.add(outcome, at_once=idle)
+
+    def _finish(self, deadline: float) -> None:
+        for lane in self._lanes.values():
+            lane.stop(_STOPPING)
+        self._reports.flush()
+        while time.monotonic() < deadline and any(lane.sending for lane in self._lanes.values()):
+            # Jobs that were under way to us when the end came go back as well.
+            readable, _, _ = select.select([self._sock], [], [], TICK)
+            late = self._receive() if readable else []
+            if late is None:
+                time.sleep(TICK)
+            else:
+                self._release(late, _STOPPING)
+        while late := self._receive(socket.MSG_DONTWAIT):
+            self._release(late, _STOPPING)
+        self._reports.flush()

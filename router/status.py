@@ -1,1 +1,0 @@
-"""How things stand, gathered for people at three in the morning and for probes."""

@@ -1,0 +1,151 @@
+"""How things stand, gathered for people at three in the morning and for probes."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import closing
+from pathlib import Path
+
+from router.commands import CommandFile
+from router.config.model import Config
+from router.errors import StoreError
+from router.status.inbox import backlog
+from router.status.model import (
+    Daemon,
+    DestinationStatus,
+    Disk,
+    Findings,
+    InboxStatus,
+    Process,
+    Status,
+    Trouble,
+)
+from router.status.processes import daemons, worker_beat
+from router.status.troubles import STUCK, UNROUTED, command, troubles
+from router.store import FINISHED, DestinationRow, Reading, State
+from router.store.sqlite_file import NAME
+from router.store.sqlite_reading import SqliteReading
+from router.units import spell
+
+__all__ = [
+    "Daemon",
+    "DestinationStatus",
+    "Disk",
+    "Findings",
+    "InboxStatus",
+    "Process",
+    "Status",
+    "Trouble",
+    "command",
+    "daemons",
+    "gather",
+    "open_store",
+    "readiness",
+]
+
+#: Refused events older than this no longer ask for anybody; `callrouter events --rejected` still lists them.
+_LATELY = 86400.0
+#: The refused events of one day are counted up to here.
+_COUNTED = 1000
+
+
+def open_store(config: Config) -> Reading:
+    """Return the store of *config*, for reading; raises StoreError, also when nothing was ever stored."""
+    return SqliteReading.open(config.data)
+
+
+def gather(config: Config, now: float) -> Status:
+    """Return how things stand. What cannot be read is one of the troubles, never an error."""
+    error: str | None = None
+    rows: list[DestinationRow] = []
+    heard: dict[str, float] = {}
+    refused = waiting_commands = 0
+    cursors: dict[str, int] = {}
+    try:
+        with closing(open_store(config)) as store:
+            rows, heard, cursors = store.destinations(), store.last_events(), store.cursors()
+            refused = _refused_since(store, now - _LATELY)
+            waiting_commands = len(CommandFile(config.data).after(store.command_position(), limit=_COUNTED))
+    except StoreError as ex:
+        # A store that was never made is no trouble of its own: there is nothing in it to read.
+        error = str(ex) if (config.data / NAME).exists() else None
+    found = Findings(
+        now=now,
+        config=config.path,
+        config_version=config.version,
+        data=config.data,
+        daemons=daemons(config.data),
+        ever_ran=(config.data / NAME).exists() or (config.data / "inbox").exists(),
+        worker_beat_at=worker_beat(config.data),
+        sources={name: heard.get(name) for name in config.sources},
+        destinations=_destinations(config, rows, now),
+        refused_lately=refused,
+        inbox=backlog(config.data, cursors),
+        disk=_disk(config.data),
+        commands_waiting=waiting_commands,
+        store_error=error,
+    )
+    return Status(found, troubles(found))
+
+
+def readiness(config: Config, now: float) -> list[str]:
+    """Return why this callrouter is not ready for events, in sentences; nothing when it is. Cheap enough for probes."""
+    reasons = []
+    cursors: dict[str, int] = {}
+    try:
+        with closing(open_store(config)) as store:
+            cursors = store.cursors()
+    except StoreError as ex:
+        reasons.append(f"The store cannot be read: {ex}")
+    processes = [process for one in daemons(config.data) for process in one.processes]
+    if not any(process.alive for process in processes if process.name == "worker"):
+        reasons.append("The worker is not running: events are accepted and wait.")
+    elif (beat := worker_beat(config.data)) is not None and now - beat > STUCK:
+        reasons.append(f"The worker has not moved for {spell(now - beat)}.")
+    oldest = backlog(config.data, cursors).oldest_at
+    if oldest is not None and now - oldest > UNROUTED:
+        reasons.append(f"The worker is behind: an accepted event has not been routed for {spell(now - oldest)}.")
+    return reasons
+
+
+def _refused_since(store: Reading, since: float) -> int:
+    count, before = 0, None
+    while count < _COUNTED:
+        page = store.quarantined(100, before)
+        lately = [row for row in page if row.received_at >= since]
+        count += sum(row.readmitted_at is None for row in lately)
+        if not page or len(lately) < len(page):
+            break
+        before = page[-1].id
+    return count
+
+
+def _destinations(config: Config, rows: list[DestinationRow], now: float) -> tuple[DestinationStatus, ...]:
+    stored = {row.name: row for row in rows}
+    names = [*config.destinations, *(name for name in stored if name not in config.destinations)]
+    standings = (_destination(name, config, stored.get(name), now) for name in names)
+    # A name that config.yaml dropped and that is owed nothing is history, not a standing.
+    return tuple(one for one in standings if one.type is not None or one.waiting or one.dead)
+
+
+def _destination(name: str, config: Config, row: DestinationRow | None, now: float) -> DestinationStatus:
+    configured = config.destinations.get(name)
+    counts = row.counts if row else {}
+    return DestinationStatus(
+        name=name,
+        type=configured.plugin.type if configured else None,
+        disabled=configured.disabled if configured else None,
+        waiting=sum(count for state, count in counts.items() if state < FINISHED),
+        held=counts.get(State.HELD, 0),
+        dead=counts.get(State.DEAD, 0),
+        delivered=counts.get(State.DELIVERED, 0),
+        overdue_since=row.oldest_due_at if row and (row.oldest_due_at or now) < now else None,
+        paused_at=row.paused_at if row else None,
+        paused_reason=row.paused_reason if row else None,
+    )
+
+
+def _disk(data: Path) -> Disk:
+    there = next(folder for folder in (data.absolute(), *data.absolute().parents) if folder.exists())
+    usage = shutil.disk_usage(there)
+    return Disk(usage.free, usage.total)

@@ -1,0 +1,134 @@
+"""What is known of a callrouter at one moment: values only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One process of the daemon. ``state`` is the supervisor's word for it; ``alive`` was checked just now."""
+
+    name: str
+    pid: int | None
+    started_at: float | None
+    restarts: int
+    state: str
+    last_exit: str | None
+    alive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """What a supervisor wrote about itself, and whether it still lives."""
+
+    #: Which parts of callrouter it runs: ``ingest``, ``worker`` or both.
+    roles: tuple[str, ...]
+    pid: int
+    started_at: float
+    config: str
+    config_version: str
+    listen: str | None
+    admin: str | None
+    processes: tuple[Process, ...]
+    alive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationStatus:
+    """Where one destination stands. ``type`` is None when config.yaml no longer names it."""
+
+    name: str
+    type: str | None
+    disabled: str | None
+    #: Deliveries that have not ended; ``held`` of them wait behind a dead letter of their call.
+    waiting: int
+    held: int
+    dead: int
+    delivered: int
+    #: The due time of its longest overdue delivery; None when nothing is overdue.
+    overdue_since: float | None
+    paused_at: float | None
+    paused_reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class InboxStatus:
+    """What was accepted and has not been routed. ``oldest_at`` is when the first such event was received."""
+
+    segments: int
+    bytes: int
+    unrouted: int
+    oldest_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """The disk that holds the data, in bytes."""
+
+    free: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """One thing that is not as it should be: what, what to do about it, and the exact command for that.
+
+    ``level`` is ``broken`` (events are refused or nothing is sent), ``attention`` (a person must look) or ``note``.
+    """
+
+    level: str
+    what: str
+    todo: str
+    command: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """Everything that was looked at ``now``, before it is judged."""
+
+    now: float
+    config: Path
+    config_version: str
+    data: Path
+    #: Those that live; where none does, the last one that was killed, if any.
+    daemons: tuple[Daemon, ...]
+    #: False when no daemon has ever run on this data.
+    ever_ran: bool
+    #: When the worker last said that it moves.
+    worker_beat_at: float | None
+    #: When the newest event of each source was received.
+    sources: dict[str, float | None]
+    destinations: tuple[DestinationStatus, ...]
+    #: Refused events of the last day that were not re-admitted.
+    refused_lately: int
+    inbox: InboxStatus
+    disk: Disk
+    #: Recorded commands that the worker has not carried out.
+    commands_waiting: int
+    #: Why the store could not be read; None when it could.
+    store_error: str | None
+
+    @property
+    def receiving(self) -> bool:
+        """Whether a daemon takes call events in."""
+        return any(daemon.alive and "ingest" in daemon.roles for daemon in self.daemons)
+
+    @property
+    def delivering(self) -> bool:
+        """Whether a daemon routes and delivers."""
+        return any(daemon.alive and "worker" in daemon.roles for daemon in self.daemons)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The findings, and what is wrong with them: the worst first."""
+
+    found: Findings
+    troubles: tuple[Trouble, ...]
+
+    @property
+    def well(self) -> bool:
+        """Whether nobody needs to get up."""
+        return all(trouble.level == "note" for trouble in self.troubles)

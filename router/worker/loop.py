@@ -1,0 +1,359 @@
+"""The worker's loop: one transaction a turn, in which it records, obeys, routes and claims.
+
+A turn begins when something came in or fell due. Only after its commit are deliveries handed to senders, events
+logged and finished inbox segments deleted, so that a crash at any point repeats a step and loses nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import socket
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from router import clock
+from router.commands import CommandFile
+from router.config import Config
+from router.errors import StoreError
+from router.inbox.reader import InboxReader
+from router.logs import Log
+from router.metrics import Metrics
+from router.sender import Outcome, Share
+from router.store import Attempt, Claim, Lapsed, Store
+from router.worker import report
+from router.worker.limits import Bucket, room
+from router.worker.orders import Orders
+from router.worker.routing import Routed, Routing
+from router.worker.senders import Ended, Senders
+from router.worker.verdict import expired_before_sending, judge
+
+#: Inbox entries and claims of one destination per turn.
+MOST_ENTRIES, MOST_CLAIMS = 400, 200
+#: Seconds from the start of one busy turn to the next: larger batches cost less per event.
+SHORTEST_TURN = 0.005
+#: Seconds between looks at what nobody announces.
+TICK = 1.0
+#: A lease outlives any attempt; it is renewed while its sender lives, and matters only when something is lost.
+LEASE, RENEW_EVERY = 120.0, 30.0
+#: Seconds before a store that refused is asked again.
+STORE_PAUSE = 1.0
+
+
+@dataclass(slots=True)
+class Turn:
+    """What one turn has found out, to be told after its commit."""
+
+    routed: list[tuple[Routed, float]] = field(default_factory=list)
+    attempts: list[tuple[Claim, Attempt]] = field(default_factory=list)
+    claims: list[Claim] = field(default_factory=list)
+    paused: list[tuple[str, str]] = field(default_factory=list)
+    entries: int = 0
+    ticked: bool = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether the next turn is likely to find more."""
+        return bool(self.entries or self.attempts or self.claims)
+
+
+class Worker:
+    """Owns the store. Single-threaded."""
+
+    def __init__(
+        self, config: Config, store: Store, *, log: Log, metrics: Metrics, control: socket.socket, senders: int
+    ) -> None:
+        self.config, self.store, self.log, self.metrics = config, store, log, metrics
+        self.owner = f"{os.getpid()}-{time.time_ns():x}"
+        self.routing = Routing(store, config)
+        self.orders = Orders(store, self.routing, config, log)
+        self.commands = CommandFile(config.data)
+        self.inbox = InboxReader(config.data / "inbox")
+        self.cursors = store.cursors()
+        self.senders = Senders()
+        self.shares = {
+            name: [i for i in range(senders) if Share(i, senders).threads(name, destination.concurrency)]
+            for name, destination in config.destinations.items()
+        }
+        self.buckets = {
+            name: Bucket.full(destination.rate, clock.now())
+            for name, destination in config.destinations.items()
+            if destination.rate
+        }
+        self._control = control
+        self._stopping = False
+        self._lag = 0.0
+        self._next_tick = self._next_renewal = 0.0
+        self._pending: list[Ended] = []
+        self._selector = selectors.DefaultSelector()
+        self._wake = _open_wake(config.data)
+        control.setblocking(False)
+        self._selector.register(control, selectors.EVENT_READ, "control")
+        self._selector.register(self._wake, selectors.EVENT_READ, "wake")
+
+    def run(self) -> int:
+        """Work until SIGTERM, then until the senders have reported; return the exit code."""
+        signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
+        signal.signal(signal.SIGTERM, self._stop)
+        self._recover()
+        more = False
+        while not (self._stopping and not self.senders.connections):
+            began = clock.now()
+            self._gather(0.0 if more else self._until_due(began))
+            more = self._turn_safely()
+            if more and (rest := SHORTEST_TURN - (clock.now() - began)) > 0:
+                time.sleep(rest)
+        self._turn_safely()
+        return 0
+
+    def _stop(self, *_: object) -> None:
+        self._stopping = True
+
+    # What came in ----------------------------------------------------------------------------------------
+
+    def _gather(self, seconds: float) -> None:
+        for key, events in self._selector.select(seconds):
+            if key.data == "wake":
+                os.read(self._wake, 4096)
+            elif key.data == "control":
+                self._meet_sender()
+            else:
+                self._hear(key.data, events)
+
+    def _meet_sender(self) -> None:
+        data, descriptors, _, _ = socket.recv_fds(self._control, 1, 1)
+        if not data:
+            # The supervisor is gone; its lifeline ends this process.
+            self._selector.unregister(self._control)
+            return
+        index, connection = data[0], socket.socket(fileno=descriptors[0])
+        if index in self.senders.connections:
+            self._pending += self._dismiss(index)
+        self.senders.connect(index, connection)
+        self._selector.register(connection, selectors.EVENT_READ, index)
+
+    def _dismiss(self, index: int) -> list[Ended]:
+        """Settle with a sender whose successor is already here."""
+        connection = self.senders.connections[index]
+        self._selector.unregister(connection.socket)
+        ended = self.senders.collect(connection, clock.now())
+        return ended + (self.senders.abandon(connection, clock.now()) if index in self.senders.connections else [])
+
+    def _hear(self, index: int, events: int) -> None:
+        connection = self.senders.connections.get(index)
+        if connection is None:
+            return
+        if events & selectors.EVENT_WRITE:
+            self.senders.flush(connection)
+        if events & selectors.EVENT_READ:
+            self._pending += self.senders.collect(connection, clock.now())
+        if index not in self.senders.connections:
+            self._selector.unregister(connection.socket)
+        else:
+            self._mind(index)
+
+    def _mind(self, index: int) -> None:
+        """Ask to be told when a socket that would not take all can take more."""
+        connection = self.senders.connections[index]
+        wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if connection.unsent else 0)
+        if self._selector.get_key(connection.socket).events != wanted:
+            self._selector.modify(connection.socket, wanted, index)
+
+    def _until_due(self, now: float) -> float:
+        due = self.store.next_due()
+        wait = min(self._next_tick - now, TICK)
+        if due is not None and not self._stopping:
+            # A delivery that is due and was not claimed waits for room or rate, which come with other news.
+            wait = min(wait, due - now) if due > now else min(wait, self._until_rate(now))
+        return max(0.0, wait)
+
+    def _until_rate(self, now: float) -> float:
+        return min((bucket.next_at() - now for bucket in self.buckets.values()), default=TICK)
+
+    # One turn --------------------------------------------------------------------------------------------
+
+    def _turn_safely(self) -> bool:
+        """Take one turn; return whether another should follow at once. A store that refuses is asked again later."""
+        pending = self._pending
+        began = time.perf_counter()
+        turn = Turn()
+        try:
+            with self.store.transaction():
+                self._take(turn, pending, clock.now())
+        except StoreError as ex:
+            self.routing.forget()
+            self.cursors = self.store.cursors()
+            self.log.say("store", f"{ex}; trying again", level="error")
+            time.sleep(STORE_PAUSE)
+            return True
+        self._pending = []
+        self._after(turn, time.perf_counter() - began)
+        return turn.busy
+
+    def _take(self, turn: Turn, pending: list[Ended], now: float) -> None:
+        tick = now >= self._next_tick
+        for ended in pending:
+            self._record(turn, ended, now)
+        if tick:
+            self._tick(turn, now)
+        if not self._stopping:
+            self._route(turn, now)
+            self._claim(turn, now)
+
+    def _record(self, turn: Turn, ended: Ended, now: float) -> None:
+        claim, outcome = ended.claim, ended.outcome
+        destination = self.config.destinations[claim.destination]
+        attempt, pause = judge(
+            outcome,
+            received_at=claim.received_at,
+            unknowns=claim.unknowns,
+            destination=destination,
+            owner=self.owner,
+            now=now,
+        )
+        if self.store.record(attempt):
+            turn.attempts.append((claim, attempt))
+        if pause:
+            self.store.pause(claim.destination, pause, destination.fingerprint, now)
+            turn.paused.append((claim.destination, pause))
+
+    def _tick(self, turn: Turn, now: float) -> None:
+        self._next_tick = now + TICK
+        turn.ticked = True
+        position = self.cursors.get("commands", 0)
+        for command in self.commands.after(position):
+            self.orders.carry_out(command, now)
+            self.store.move_cursor("commands", command.id)
+            self.cursors["commands"] = command.id
+        turn.routed += [(routed, now) for routed in self.orders.readmitted]
+        self.orders.readmitted.clear()
+        if now >= self._next_renewal:
+            self._next_renewal = now + RENEW_EVERY
+            self.store.renew(self.owner, now + LEASE)
+            self._settle_lapsed(turn, now, now)
+
+    def _settle_lapsed(self, turn: Turn, before: float, now: float) -> None:
+        for lapsed in self.store.lapsed(before, MOST_ENTRIES):
+            destination = self.config.destinations.get(lapsed.destination)
+            if destination is None:
+                continue
+            reason = "callrouter was interrupted during this attempt; whether it arrived is not known"
+            outcome = Outcome(lapsed.delivery_id, lapsed.attempt, "unknown", reason, None, None, lapsed.leased_at, now)
+            attempt, _ = judge(
+                outcome,
+                received_at=lapsed.received_at,
+                unknowns=lapsed.unknowns,
+                destination=destination,
+                owner=lapsed.owner,
+                now=now,
+            )
+            if self.store.record(attempt):
+                turn.attempts.append((_claim_of(lapsed), attempt))
+
+    def _route(self, turn: Turn, now: float) -> None:
+        entries = self.inbox.read(self.cursors, MOST_ENTRIES)
+        turn.entries = len(entries)
+        moved: dict[str, int] = {}
+        for entry in entries:
+            turn.routed.append((self.routing.route(entry, now), entry.received_at))
+            moved[entry.segment] = entry.id
+        for segment, position in moved.items():
+            self.store.move_cursor(segment, position)
+            self.cursors[segment] = position
+        self._lag = now - entries[-1].received_at if entries else 0.0
+        # What still waits in the inbox may hold the `answered` that keeps a call from being missed.
+        until = entries[-1].received_at if len(entries) == MOST_ENTRIES else now
+        turn.routed += [(routed, now) for routed in self.routing.end_calls(until)]
+
+    def _claim(self, turn: Turn, now: float) -> None:
+        for name, destination in self.config.destinations.items():
+            if destination.disabled or not self.senders.able(self.shares[name]):
+                continue
+            limit = min(MOST_CLAIMS, room(destination.concurrency, self.senders.in_hand(name)))
+            bucket = self.buckets.get(name)
+            if bucket:
+                limit = min(limit, bucket.allowed(now))
+            if limit <= 0:
+                continue
+            claims = self.store.claim(name, now=now, owner=self.owner, lease_until=now + LEASE, limit=limit)
+            if bucket:
+                bucket.take(len(claims))
+            for claim in claims:
+                expired = expired_before_sending(claim, destination=destination, owner=self.owner, now=now)
+                if expired is None:
+                    turn.claims.append(claim)
+                elif self.store.record(expired):
+                    turn.attempts.append((claim, expired))
+
+    def _after(self, turn: Turn, seconds: float) -> None:
+        self.senders.hand_over(turn.claims, self.shares)
+        for index in self.senders.connections:
+            self._mind(index)
+        now = clock.now()
+        for routed, received_at in turn.routed:
+            report.routed(self.log, self.metrics, routed, now - received_at)
+        for claim, attempt in turn.attempts:
+            report.attempted(self.log, self.metrics, claim, attempt)
+        for destination, reason in turn.paused:
+            report.paused(self.log, destination, reason)
+        self.metrics.turned(seconds)
+        if turn.ticked:
+            report.heartbeat(self.config.data, now, self._lag, self.senders.total)
+            self._sweep()
+        self.log.flush()
+
+    # Upkeep ----------------------------------------------------------------------------------------------
+
+    def _recover(self) -> None:
+        """Settle what an earlier worker left leased: the lock on the store says that it, and its senders, are gone."""
+        turn = Turn()
+        with self.store.transaction():
+            while True:
+                before = len(turn.attempts)
+                self._settle_lapsed(turn, float("inf"), clock.now())
+                if len(turn.attempts) == before:
+                    break
+        for claim, attempt in turn.attempts:
+            report.attempted(self.log, self.metrics, claim, attempt)
+        self.log.flush()
+
+    def _sweep(self) -> None:
+        """Delete inbox segments that nobody writes any more and of which everything has been routed."""
+        for segment in self.inbox.finished(self.cursors):
+            self.inbox.delete(segment)
+            with self.store.transaction():
+                self.store.move_cursor(segment, None)
+            self.cursors.pop(segment, None)
+
+
+def _claim_of(lapsed: Lapsed) -> Claim:
+    """What the log and the metrics need of a delivery that was not claimed by this worker."""
+    return Claim(
+        delivery_id=lapsed.delivery_id,
+        attempt=lapsed.attempt,
+        destination=lapsed.destination,
+        rule=None,
+        key="",
+        source="",
+        received_at=lapsed.received_at,
+        body=b"",
+        facts={},
+        call={},
+        receipt=None,
+        event_id=0,
+        event_type="",
+        call_id="",
+        unknowns=lapsed.unknowns,
+    )
+
+
+def _open_wake(data: Path) -> int:
+    """Open the named pipe on which ingest says that there is something to route."""
+    path = data / "wake"
+    if not path.is_fifo():
+        path.unlink(missing_ok=True)
+        os.mkfifo(path, 0o600)
+    # For writing too: a pipe without a writer would be readable, and empty, for ever.
+    return os.open(path, os.O_RDWR | os.O_NONBLOCK)

@@ -1,0 +1,93 @@
+"""Tells people and Prometheus what a turn has done: one line per event and per attempt."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from router.logs import Log
+from router.metrics import Metrics
+from router.store import FINISHED, Attempt, Claim, State
+from router.units import spell
+from router.worker.routing import Routed
+
+_TONES = {State.DELIVERED: "good", State.DEAD: "error", State.EXPIRED: "warning", State.READY: "warning"}
+
+
+def routed(log: Log, metrics: Metrics, event: Routed, seconds: float) -> None:
+    """Report one inbox entry, routed *seconds* after it was accepted."""
+    metrics.routed(
+        event.source,
+        duplicate=event.duplicate,
+        unmatched=event.unmatched,
+        quarantined=event.quarantined is not None,
+        seconds=seconds,
+    )
+    call = (event.call_id or "")[:8]
+    if event.quarantined is not None:
+        why = event.faults[0].text if event.faults else "not a call event"
+        text = f"{event.source}  body {event.quarantined}: {why}; see: callrouter events --rejected"
+        log.add("quarantine", text, level="warning", source=event.source, quarantined=event.quarantined)
+        return
+    if event.duplicate:
+        log.add("duplicate", f"{event.source}  {event.event_type}  call {call}", tone="quiet", call=event.call_id)
+        return
+    marks = "".join(f"  {mark}" for mark, holds in (("missed", event.missed), ("late", event.late)) if holds)
+    told = ", ".join(event.destinations) or "nobody"
+    skipped = f"  (off: {', '.join(event.skipped)})" if event.skipped else ""
+    log.add(
+        "event",
+        f"{event.source}  {event.event_type:<12} call {call}{marks}  → {told}{skipped}",
+        event=event.event_id,
+        source=event.source,
+        call=event.call_id,
+        event_type=event.event_type,
+        rules=list(event.rules),
+        destinations=list(event.destinations),
+    )
+
+
+def attempted(log: Log, metrics: Metrics, claim: Claim, attempt: Attempt) -> None:
+    """Report how one attempt ended, and the delivery with it where it is over."""
+    seconds = max(0.0, attempt.ended_at - attempt.started_at)
+    metrics.attempted(claim.destination, attempt.outcome, seconds)
+    age = max(0.0, attempt.ended_at - claim.received_at)
+    if attempt.state >= FINISHED:
+        metrics.ended(claim.destination, attempt.state, age)
+    if not attempt.counts:
+        return
+    delivered = attempt.state is State.DELIVERED
+    text = f"{claim.destination}  {claim.event_type:<12} call {claim.call_id[:8]}  delivery {claim.delivery_id}"
+    if delivered:
+        text += f"  in {spell(age)}"
+    else:
+        text += f"  attempt {attempt.attempt}: {attempt.reason}"
+    if attempt.state is State.READY and attempt.due_at is not None:
+        text += f"; again in {spell(max(0.0, attempt.due_at - attempt.ended_at))}"
+    log.add(
+        "retry" if attempt.state is State.READY else attempt.state.word,
+        text,
+        level="info" if delivered else "warning" if attempt.state is State.READY else "error",
+        tone=_TONES.get(attempt.state, ""),
+        delivery=claim.delivery_id,
+        event=claim.event_id,
+        call=claim.call_id,
+        destination=claim.destination,
+        attempt=attempt.attempt,
+        outcome=attempt.outcome,
+        status=attempt.status,
+        seconds=round(seconds, 4),
+    )
+
+
+def paused(log: Log, destination: str, reason: str) -> None:
+    """Report that nothing more is sent to *destination* until somebody has acted."""
+    text = f"{destination}: {reason}. Nothing is lost; mend it, then: callrouter resume {destination}"
+    log.add("paused", text, level="error", destination=destination)
+
+
+def heartbeat(data: Path, now: float, lag: float, in_hand: int) -> None:
+    """Write what ``status`` and ``/readyz`` ask of the worker: that it lives, and how far behind it is."""
+    fresh = data / "worker.json.new"
+    fresh.write_text(json.dumps({"at": now, "behind_seconds": round(lag, 3), "in_hand": in_hand}))
+    fresh.replace(data / "worker.json")

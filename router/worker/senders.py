@@ -1,0 +1,143 @@
+"""The worker's side of the sender processes: who has which delivery in hand, and what came back."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from router.sender import Job, Outcome
+from router.sender.frames import Decoder, encode
+from router.store import Claim
+
+
+@dataclass(slots=True)
+class Connection:
+    """One sender process, as the worker knows it."""
+
+    index: int
+    socket: socket.socket
+    decoder: Decoder[Outcome] = field(default_factory=lambda: Decoder(Outcome))
+    unsent: bytearray = field(default_factory=bytearray)
+    #: delivery id → its claim, for everything handed over and not yet answered.
+    in_hand: dict[int, Claim] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """One attempt that is over, with the claim it was made under."""
+
+    claim: Claim
+    outcome: Outcome
+
+
+class Senders:
+    """All connected senders. Deliveries of one destination are spread over those that have a share of it."""
+
+    def __init__(self) -> None:
+        self.connections: dict[int, Connection] = {}
+        self._in_hand: dict[str, int] = {}
+
+    def connect(self, index: int, connection: socket.socket) -> None:
+        """Use *connection* for the sender with this *index*."""
+        connection.setblocking(False)
+        self.connections[index] = Connection(index, connection)
+
+    def in_hand(self, destination: str) -> int:
+        """How many deliveries of *destination* are with the senders now."""
+        return self._in_hand.get(destination, 0)
+
+    @property
+    def total(self) -> int:
+        """How many deliveries are with the senders now."""
+        return sum(len(connection.in_hand) for connection in self.connections.values())
+
+    def hand_over(self, claims: Iterable[Claim], shares: dict[str, list[int]]) -> None:
+        """Give each claim to the least loaded sender among ``shares[destination]``."""
+        jobs: dict[int, list[Job]] = {}
+        for claim in claims:
+            able = [self.connections[index] for index in shares[claim.destination] if index in self.connections]
+            chosen = min(able, key=lambda connection: len(connection.in_hand))
+            chosen.in_hand[claim.delivery_id] = claim
+            self._in_hand[claim.destination] = self._in_hand.get(claim.destination, 0) + 1
+            jobs.setdefault(chosen.index, []).append(_job(claim))
+        for index, batch in jobs.items():
+            connection = self.connections[index]
+            connection.unsent += encode(batch)
+            self.flush(connection)
+
+    def able(self, shares: list[int]) -> bool:
+        """Whether any sender of *shares* is there."""
+        return any(index in self.connections for index in shares)
+
+    def flush(self, connection: Connection) -> None:
+        """Write what the socket takes now; the rest waits until it is writable again."""
+        try:
+            while connection.unsent:
+                sent = connection.socket.send(connection.unsent)
+                del connection.unsent[:sent]
+        except BlockingIOError:
+            return
+        except OSError:
+            # The sender is gone; reading from the socket will say so and settle what it had in hand.
+            connection.unsent.clear()
+
+    def collect(self, connection: Connection, now: float) -> list[Ended]:
+        """Return what came back from one sender.
+
+        When the sender is gone, what it had in hand ends as ``unknown``: it may have been sent or not.
+        """
+        ended: list[Ended] = []
+        gone = False
+        try:
+            while True:
+                data = connection.socket.recv(1 << 18)
+                if not data:
+                    gone = True
+                    break
+                ended += self._settle(connection, connection.decoder.feed(data))
+        except BlockingIOError:
+            pass
+        except OSError:
+            gone = True
+        if gone:
+            ended += self.abandon(connection, now)
+        return ended
+
+    def _settle(self, connection: Connection, outcomes: Iterable[Outcome]) -> list[Ended]:
+        ended = []
+        for outcome in outcomes:
+            claim = connection.in_hand.pop(outcome.delivery_id, None)
+            if claim is not None:
+                self._in_hand[claim.destination] -= 1
+                ended.append(Ended(claim, outcome))
+        return ended
+
+    def abandon(self, connection: Connection, now: float) -> list[Ended]:
+        """Let go of a sender that is gone; what it had in hand ends as ``unknown``."""
+        connection.socket.close()
+        del self.connections[connection.index]
+        ended = []
+        for claim in connection.in_hand.values():
+            self._in_hand[claim.destination] -= 1
+            reason = "the sender process ended during this attempt; whether it arrived is not known"
+            outcome = Outcome(claim.delivery_id, claim.attempt, "unknown", reason, None, None, now, now)
+            ended.append(Ended(claim, outcome))
+        return ended
+
+
+def _job(claim: Claim) -> Job:
+    receipt = dict(claim.receipt) if claim.receipt is not None else None
+    return Job(
+        claim.delivery_id,
+        claim.attempt,
+        claim.destination,
+        claim.rule,
+        claim.key,
+        claim.source,
+        claim.received_at,
+        claim.body,
+        dict(claim.facts),
+        dict(claim.call),
+        receipt,
+    )

@@ -1,0 +1,86 @@
+"""`callrouter status` as an operator and a script see it."""
+
+from __future__ import annotations
+
+import time
+
+from router.store import State
+
+
+def test_all_is_well_with_a_running_daemon(run, config, played, daemon_says):
+    played.call("missed")
+    played.attempt("archive", State.DELIVERED)
+    played.attempt("archive", State.DELIVERED)
+    played.attempt("archive", State.DELIVERED)
+    played.attempt("crm", State.DELIVERED)
+    daemon_says(version=config.version)
+
+    ran = run("status")
+
+    assert ran.out.startswith("All is well.")
+    assert ran.code == 0
+    assert "worker" in ran.out
+    assert "What to do" not in ran.out
+
+
+def test_it_works_before_the_daemon_ever_ran_and_says_so(run, config):
+    ran = run("status")
+
+    assert ran.code == 3
+    assert ran.out.startswith("1 thing needs you: callrouter is not running (it never has on this data).")
+    assert "       callrouter run\n" in ran.out
+    assert "nothing from phone yet" in ran.out
+
+
+def test_it_works_while_the_daemon_is_stopped_and_says_so(run, played):
+    played.call("missed")
+
+    ran = run("status")
+
+    assert ran.code == 3
+    assert "stopped" in ran.out
+
+
+def test_everything_that_is_wrong_is_numbered_with_its_command(run, config, played, daemon_says):
+    played.call("missed")
+    played.attempt("crm", State.DEAD, "404")
+    played.pause("archive", "the disk is full")
+    played.refuse(at=time.time())
+    daemon_says(version=config.version)
+
+    ran = run("status")
+
+    assert ran.code == 3
+    assert ran.out.startswith("3 things need you:")
+    todo = ran.out.partition("What to do")[2]
+    assert "callrouter replay --destination crm" in todo
+    assert "callrouter resume archive" in todo
+    assert "callrouter events --rejected" in todo
+
+
+def test_a_disabled_destination_says_why_and_alarms_nobody(run, config, played, daemon_says):
+    played.call("busy")
+    played.attempt("archive", State.DELIVERED)
+    played.attempt("archive", State.DELIVERED)
+    daemon_says(version=config.version)
+
+    ran = run("status")
+
+    assert ran.code == 0, ran.out
+    assert "disabled: " in ran.out
+    assert "PAGER_URL" in ran.out
+
+
+def test_json_says_the_same(run, played):
+    played.call("missed")
+
+    ran = run("status", "--json")
+
+    (document,) = ran.json
+    assert ran.code == 3
+    assert document["well"] is False
+    assert document["delivering"] is False
+    assert document["sources"]["phone"].endswith("Z")
+    assert {one["name"]: one["waiting"] for one in document["destinations"]} == {"archive": 3, "crm": 1, "pager": 0}
+    assert document["troubles"][0]["command"] == "callrouter run"
+    assert document["disk"]["free"] > 0

@@ -1,0 +1,141 @@
+"""Every bundled plugin keeps the contract that strangers' plugins are held to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from router.plugin import Answer, Plugin, Receipt, Secret, Settings, setting
+from router.registry import discover
+from router.testing import RecordingHttp, check_plugin, make_delivery
+
+BUNDLED = discover().plugins
+
+#: Settings with every secret set, as an operator writes them.
+SETTINGS: dict[str, dict[str, Any]] = {
+    "console": {},
+    "file": {"path": "archive.jsonl"},
+    "http": {
+        "url": "https://me:s3cret-user@crm.example/s3cret-path?key=s3cret-query",
+        "headers": {"Authorization": "Bearer s3cret-header", "X-Plain": "1"},
+        "body": '{"tag": "{{ event.tag }}", "ring": {{ facts.ring_seconds | tojson }}}',
+        "secret": ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],
+    },
+    "slack": {"url": "https://hooks.slack.com/services/T0000/B0000/s3cret"},
+}
+
+
+@pytest.mark.parametrize("name", sorted(BUNDLED))
+def test_a_bundled_plugin_keeps_the_contract(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    assert check_plugin(BUNDLED[name].plugin, SETTINGS[name]) == []
+
+
+@pytest.mark.parametrize("name", sorted(BUNDLED))
+def test_a_bundled_plugin_has_its_page_with_every_setting(name):
+    page = (Path(__file__).parents[2] / "docs" / "plugins" / f"{name}.md").read_text()
+
+    for field in BUNDLED[name].plugin.Settings.model_fields:
+        assert f"| `{field}` |" in page
+
+
+class Model(Plugin[Settings]):
+    type = "model"
+    Settings = Settings
+
+    def deliver(self, delivery):
+        self.http.request("POST", "https://crm.example", json={"tag": delivery.event["tag"]})
+
+
+class Keys(Settings):
+    token: Secret = setting("The token.")
+    bare: str = "x"
+
+
+def breach(**parts: Any) -> type[Plugin[Any]]:
+    return type("Breach", (Model,), parts)
+
+
+class Documented(Settings):
+    token: Secret = setting("The token.")
+
+
+def test_a_plugin_that_keeps_the_contract_passes():
+    assert check_plugin(Model, {}) == []
+
+
+def _swallow(self, delivery):
+    try:
+        Model.deliver(self, delivery)
+    except Exception:  # noqa: BLE001
+        return
+
+
+def _tell(self, delivery):
+    try:
+        Model.deliver(self, delivery)
+    except Exception as ex:
+        raise type(ex)(f"with {self.settings.token.reveal()}") from ex
+
+
+def _print(self, delivery):
+    print(self.settings.token.reveal())
+
+
+def _header(self, delivery):
+    self.http.request("POST", "https://crm.example", headers={"X-Tag": delivery.event["tag"] or ""}, body=b"")
+
+
+def _index(self, delivery):
+    return {"tag": delivery.event["no such field"]}
+
+
+def _receipt(self, delivery) -> Receipt:
+    return {"at": {1, 2}}
+
+
+@pytest.mark.parametrize(
+    ("plugin", "complaint"),
+    [
+        (breach(type=""), "it has no `type`"),
+        (breach(Settings=dict), "its `Settings` is not a class"),
+        (breach(Settings=Keys), "the setting bare has no help"),
+        (breach(uses_receipts=True), 'its `order` must be "call"'),
+        (breach(deliver=_swallow), "was swallowed"),
+        (breach(deliver=_tell, Settings=Documented), "brought a secret to light"),
+        (breach(deliver=_print, Settings=Documented), "brought a secret to light"),
+        (breach(deliver=_header), "put a line end into a header"),
+        (breach(deliver=_index), "ended in a bug: KeyError"),
+        (breach(deliver=_receipt), "returned a receipt that is neither"),
+    ],
+)
+def test_each_breach_of_the_contract_is_named(plugin, complaint):
+    problems = check_plugin(plugin, {"token": "s3cret"} if plugin.Settings is Documented else {})
+
+    assert any(complaint in problem for problem in problems), problems
+
+
+def test_settings_that_are_refused_are_named_without_their_values():
+    problems = check_plugin(breach(Settings=Documented), {"token": "s3cret", "tokne": "s3cret"})
+
+    assert problems == ["the settings given are refused: tokne: Extra inputs are not permitted"]
+
+
+def test_recorded_requests_read_as_they_would_leave():
+    http = RecordingHttp(Answer(201, {}, b"1"), ValueError("last"))
+
+    assert http.request("PUT", Secret("https://a"), headers={"X-Key": Secret("k")}, json={"a": 1}).status == 201
+    with pytest.raises(ValueError, match="last"):
+        http.request("PUT", "https://a")
+    [first, _] = http.requests
+    assert (first.method, first.url, first.headers["x-key"], first.json) == ("PUT", "https://a", "k", {"a": 1})
+
+
+def test_a_made_delivery_is_a_missed_call_unless_told_otherwise():
+    assert make_delivery().facts["missed"] is True
+    assert "missed" not in make_delivery("ringing").facts
+    assert make_delivery(event={"tag": "x"}, attempt=3).event["tag"] == "x"
+    assert make_delivery(attempt=3).attempt == 3

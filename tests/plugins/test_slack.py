@@ -1,0 +1,131 @@
+"""What people read in Slack."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from plugins.slack import MAX_SECTION, Slack
+from router.errors import DestinationUnusable, PermanentFailure
+from router.testing import RecordingHttp, make_delivery
+
+URL = "https://hooks.slack.com/services/T0/B0/xyz"
+
+
+def sent(delivery=None, **settings):
+    http = RecordingHttp()
+    Slack(Slack.Settings.model_validate({"url": URL, **settings}), http).deliver(delivery or make_delivery())
+    [request] = http.requests
+    assert (request.method, request.url) == ("POST", URL)
+    return request.json
+
+
+@pytest.mark.parametrize(
+    ("kind", "facts", "text"),
+    [
+        (
+            "call_ended",
+            {},
+            ":telephone_receiver: *Missed call* from *+44 7700 900123* to +44 20 7946 0958 at 14:05, rang 18s",
+        ),
+        (
+            "call_ended",
+            {"missed": False, "outcome": "answered", "ring_seconds": 7.4, "talk_seconds": 161.0},
+            ":white_check_mark: *Answered call* from *+44 7700 900123* to +44 20 7946 0958 at 14:05, "
+            "rang 7.4s, talked 2m 41s",
+        ),
+        (
+            "call_ended",
+            {"missed": False, "outcome": "no_answer", "ring_seconds": None},
+            "*Call ended* (no answer) from *+44 7700 900123* to +44 20 7946 0958 at 14:05",
+        ),
+        (
+            "call_corrected",
+            {"missed": False, "outcome": "answered", "ring_seconds": None, "talk_seconds": 3.0},
+            "Correction: :white_check_mark: *Answered call* from *+44 7700 900123* to +44 20 7946 0958 at 14:05, "
+            "talked 3s",
+        ),
+        ("ringing", {}, ":bell: *Ringing:* call from *+44 7700 900123* to +44 20 7946 0958 at 14:05"),
+        ("on_call_event", {}, "*On call event:* call from *+44 7700 900123* to +44 20 7946 0958 at 14:05"),
+    ],
+)
+def test_the_text_everybody_gets_who_writes_none(kind, facts, text):
+    assert sent(make_delivery(kind, facts=facts))["text"] == text
+
+
+def test_the_text_stands_in_a_section_and_again_for_notifications():
+    message = sent(make_delivery(accepted_at=time.time()), text="Missed: {{ event.from }}")
+
+    assert message == {
+        "text": "Missed: +447700900123",
+        "blocks": [
+            {"type": "section", "text": {"type": "mrkdwn", "text": "Missed: +447700900123"}},
+            {
+                "type": "context",
+                "elements": [{"type": "mrkdwn", "text": "missed-calls · test · 5dccb6b0-f35c-488c-867b-86fb012c4415"}],
+            },
+        ],
+        "unfurl_links": False,
+        "unfurl_media": False,
+    }
+
+
+def test_a_message_that_comes_late_says_so():
+    message = sent(make_delivery(accepted_at=time.time() - 7200))
+
+    assert message["blocks"][1]["elements"][0]["text"].startswith("told 120 min late · ")
+
+
+@pytest.mark.parametrize("settings", [{}, {"text": "{{ event.tag }}"}])
+def test_no_text_from_an_event_can_page_a_channel_or_hide_a_link(settings):
+    message = sent(make_delivery(event={"tag": "<!channel> & <https://evil|bank>"}, rule="<!here>"), **settings)
+
+    assert "<" not in str(message)
+    assert "&lt;!channel&gt; &amp; &lt;https://evil|bank&gt;" in message["text"]
+
+
+def test_the_operators_own_text_may_use_what_slack_offers():
+    assert sent(text="<!here> {{ event.tag }}!")["text"] == "<!here> !"
+
+
+@pytest.mark.parametrize("length", [2996, 2997, 2998, 2999, 3000, 3001, 9000])
+def test_a_long_text_is_cut_and_never_inside_an_entity(length):
+    text = sent(make_delivery(event={"tag": "x" * length + "&" * 20}), text="{{ event.tag }}")["text"]
+
+    assert len(text) <= MAX_SECTION
+    assert "&" not in text.replace("&amp;", "")
+    assert text.endswith("…")
+
+
+def test_an_empty_message_is_a_dead_letter():
+    with pytest.raises(PermanentFailure, match="empty message"):
+        sent(text="{{ event.tag }}  ")
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (404, "no_service"),
+        (404, "channel_not_found"),
+        (404, "whatever"),
+        (400, "invalid_token"),
+        (400, "team_disabled"),
+        (400, "channel_is_archived"),
+    ],
+)
+def test_a_webhook_that_is_no_more_pauses_the_destination(status, said):
+    http = RecordingHttp(PermanentFailure(f"hooks.slack.com answered {status}: {said}", status=status))
+
+    with pytest.raises(DestinationUnusable, match=said) as caught:
+        Slack(Slack.Settings.model_validate({"url": URL}), http).deliver(make_delivery())
+
+    assert caught.value.status == status
+
+
+@pytest.mark.parametrize("said", ["invalid_payload", "user_not_found", "no_text", "invalid_blocks"])
+def test_a_message_slack_refuses_is_a_dead_letter(said):
+    http = RecordingHttp(PermanentFailure(f"hooks.slack.com answered 400 Bad Request: {said}", status=400))
+
+    with pytest.raises(PermanentFailure, match=said):
+        Slack(Slack.Settings.model_validate({"url": URL}), http).deliver(make_delivery())

@@ -1,0 +1,94 @@
+"""A sender process of its own for the tests, with plugins that do as their destination is called."""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import sys
+import time
+from datetime import UTC
+from pathlib import Path
+
+from router.config.model import Address, Config, Destination
+from router.errors import TemporaryFailure
+from router.plugin import Delivery, Plugin, Secret, Settings, setting
+from router.retry import RetryPolicy
+from router.routes import Routes
+from router.sender import Share
+from router.sender.process import run
+
+
+class TestSettings(Settings):
+    folder: str = setting("Where the plugin leaves its marks.")
+    token: Secret = setting("Never to be shown.")
+
+
+class ByName(Plugin[TestSettings]):
+    """fast: delivers. stuck: waits for the file ``go``. failing, buggy, exiting: end so."""
+
+    type = "by-name"
+    Settings = TestSettings
+
+    def deliver(self, delivery: Delivery):
+        match delivery.destination.partition("-")[0]:
+            case "stuck":
+                folder = Path(self.settings.folder)
+                (folder / f"begun-{delivery.key}").touch()
+                while not (folder / "go").exists():
+                    time.sleep(0.005)
+            case "failing":
+                raise TemporaryFailure(f"no luck with {self.settings.token.reveal()}", status=503, retry_after=9.0)
+            case "buggy":
+                return {}[self.settings.token.reveal()]
+            case "exiting":
+                sys.exit(3)
+        return {"event": delivery.event["event_type"], "first": delivery.facts["first"]}
+
+
+class Broken(ByName):
+    """Cannot even be made."""
+
+    type = "broken"
+
+    def __init__(self, settings, http):
+        raise RuntimeError("cannot be made")
+
+
+def destination(name: str, concurrency: int, folder: str) -> Destination:
+    return Destination(
+        name=name,
+        plugin=Broken if name == "broken" else ByName,
+        settings=TestSettings(folder=folder, token="s3cret-token"),
+        fingerprint="",
+        disabled="enabled: false" if name == "disabled" else None,
+        retry=RetryPolicy(),
+        order="none",
+        concurrency=concurrency,
+    )
+
+
+def main() -> int:
+    arguments = json.loads(sys.argv[1])
+    logging.basicConfig(level=logging.DEBUG)
+    here = Path(arguments["folder"])
+    config = Config(
+        path=here / "config.yaml",
+        version="1",
+        listen=Address("127.0.0.1", 0),
+        admin=Address("127.0.0.1", 0),
+        data=here,
+        timezone=UTC,
+        region=None,
+        own_numbers=frozenset(),
+        trusted_proxies=(),
+        sources={},
+        destinations={name: destination(name, count, str(here)) for name, count in arguments["to"].items()},
+        routes=Routes([]),
+    )
+    sock = socket.socket(fileno=arguments["fd"])
+    return run(config, sock, Share(*arguments["share"]), grace=arguments["grace"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

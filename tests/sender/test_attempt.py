@@ -1,0 +1,110 @@
+"""One attempt: what a plugin is handed, and what becomes of what it says."""
+
+from __future__ import annotations
+
+import pytest
+
+from router.config.model import Destination
+from router.errors import (
+    AnswerLost,
+    DeliveryFailed,
+    DestinationUnusable,
+    PermanentFailure,
+    TemporaryFailure,
+)
+from router.plugin import Plugin, Settings
+from router.retry import RetryPolicy
+from router.sender.attempt import Attempts, delivery_of
+from tests.sender.conftest import BODY, make_job
+
+
+def attempts_that(deliver) -> Attempts:
+    class Test(Plugin[Settings]):
+        type = "test"
+        Settings = Settings
+
+        def deliver(self, delivery):
+            return deliver(delivery)
+
+    return Attempts(
+        Destination(
+            name="fast",
+            plugin=Test,
+            settings=Settings(),
+            fingerprint="",
+            disabled=None,
+            retry=RetryPolicy(),
+            order="none",
+        )
+    )
+
+
+def fail(ex: BaseException):
+    def deliver(_):
+        raise ex
+
+    return deliver
+
+
+def test_a_plugin_sees_the_event_by_the_senders_names_and_the_bytes_as_they_came():
+    delivery = delivery_of(make_job(3)._replace(receipt={"ts": "1"}, attempt=2))
+
+    assert delivery.event["event_type"] == "ringing"
+    assert delivery.event["source"] == "wavix"
+    assert delivery.body == BODY
+    assert (delivery.key, delivery.attempt, delivery.rule) == ("key-3", 2, "rule")
+    assert (delivery.receipt, delivery.accepted_at) == ({"ts": "1"}, 1000.0)
+
+
+@pytest.mark.parametrize(
+    ("failure", "kind"),
+    [
+        (TemporaryFailure("why"), "temporary"),
+        (AnswerLost("why"), "unknown"),
+        (PermanentFailure("why"), "permanent"),
+        (DestinationUnusable("why"), "unusable"),
+        (DeliveryFailed("why"), "temporary"),
+    ],
+)
+def test_each_failure_has_its_kind(failure, kind):
+    outcome = attempts_that(fail(failure)).make(make_job(1))
+
+    assert (outcome.kind, outcome.reason) == (kind, "why")
+
+
+@pytest.mark.parametrize("ex", [ValueError("oh\n no"), KeyboardInterrupt(), RecursionError()])
+def test_anything_else_is_a_bug_told_in_one_line(ex):
+    outcome = attempts_that(fail(ex)).make(make_job(1))
+
+    assert outcome.kind == "bug"
+    assert outcome.reason.startswith(f"a bug in the plugin: {type(ex).__name__}")
+    assert "\n" not in outcome.reason
+
+
+@pytest.mark.parametrize("receipt", [{"a": 1, "b": [None, "x", {"c": 1.5}]}, {}, None])
+def test_a_receipt_of_json_values_is_passed_on(receipt):
+    assert attempts_that(lambda _: receipt).make(make_job(1)).receipt == receipt
+
+
+@pytest.mark.parametrize("receipt", [object(), [1], "text", {"a": object()}, {"a": float("nan")}, {1, 2}])
+def test_a_receipt_nobody_can_keep_does_not_undo_the_delivery(receipt):
+    outcome = attempts_that(lambda _: receipt).make(make_job(1))
+
+    assert (outcome.kind, outcome.receipt) == ("delivered", None)
+    assert "was not kept" in outcome.reason
+
+
+def test_the_plugin_is_made_once():
+    made = []
+    attempts = attempts_that(lambda _: made.append(id(attempts._plugin)))
+
+    for number in range(3):
+        attempts.make(make_job(number))
+
+    assert len(set(made)) == 1
+
+
+def test_a_body_that_is_no_event_does_not_stop_the_sender():
+    outcome = attempts_that(lambda _: None).make(make_job(1)._replace(body=b"no json"))
+
+    assert outcome.kind == "bug"

@@ -1,0 +1,127 @@
+"""Threads of one lane: as few as keep up, as many as its destination may have."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from router.sender import Outcome, Share
+from router.sender.lanes import Lane
+from tests.sender.conftest import make_job, wait_for
+
+
+class Sends:
+    """Attempts that wait until they are let go, and count how many are under way."""
+
+    def __init__(self) -> None:
+        self.under_way = 0
+        self.threads = 0
+        self.go = threading.Event()
+        self.outcomes: list[Outcome] = []
+        self._lock = threading.Lock()
+
+    def attempts(self):
+        with self._lock:
+            self.threads += 1
+        return self.send
+
+    def send(self, job):
+        with self._lock:
+            self.under_way += 1
+        self.go.wait(20)
+        with self._lock:
+            self.under_way -= 1
+        return Outcome(job.delivery_id, 1, "delivered")
+
+
+@pytest.fixture
+def sends():
+    sends = Sends()
+    yield sends
+    sends.go.set()
+
+
+def lane_of(sends: Sends, limit: int) -> Lane:
+    return Lane("crm", limit, sends.attempts, sends.outcomes.append)
+
+
+def test_no_thread_starts_before_there_is_something_to_send(sends):
+    lane_of(sends, 4).tick()
+
+    assert sends.threads == 0
+
+
+def test_while_sends_are_slow_each_tick_doubles_the_threads_up_to_the_limit(sends):
+    lane = lane_of(sends, 6)
+    lane.put([make_job(number) for number in range(50)])
+
+    for expected in (1, 2, 4, 6, 6):
+        wait_for(lambda expected=expected: sends.under_way == expected)
+        lane.tick()
+
+    assert sends.threads == 6
+
+
+def test_no_more_threads_wake_than_there_are_jobs_waiting(sends):
+    lane = lane_of(sends, 32)
+    lane.put([make_job(number) for number in range(3)])
+    for expected in (1, 2, 3):
+        wait_for(lambda expected=expected: sends.under_way == expected)
+        lane.tick()
+
+    lane.tick()
+
+    assert sends.threads == 3
+
+
+def test_one_thread_that_keeps_up_is_left_alone(sends):
+    sends.go.set()
+    lane = lane_of(sends, 32)
+    for begin in range(0, 500, 100):
+        lane.put([make_job(number) for number in range(begin, begin + 100)])
+        wait_for(lambda begin=begin: len(sends.outcomes) == begin + 100)
+        lane.tick()
+
+    assert sends.threads == 1
+
+
+def test_a_thread_that_rests_is_woken_before_another_is_started(sends):
+    sends.go.set()
+    lane = lane_of(sends, 32)
+    for number in range(20):
+        lane.put([make_job(number)])
+        wait_for(lambda number=number: len(sends.outcomes) == number + 1 and not lane.sending)
+
+    assert len({outcome.delivery_id for outcome in sends.outcomes}) == 20
+    assert sends.threads <= 2
+
+
+def test_stopping_gives_back_what_waits_and_finishes_what_is_sent(sends):
+    lane = lane_of(sends, 1)
+    lane.put([make_job(number) for number in range(3)])
+    wait_for(lambda: sends.under_way == 1)
+
+    lane.stop("the sender is stopping")
+    assert [(o.kind, o.reason) for o in sends.outcomes] == [("released", "the sender is stopping")] * 2
+    sends.go.set()
+    wait_for(lambda: lane.sending == 0)
+
+    assert sends.outcomes[-1].kind == "delivered"
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 8])
+@pytest.mark.parametrize("concurrency", [1, 2, 3, 7, 32, 33])
+def test_the_shares_of_all_senders_make_up_the_whole(count, concurrency):
+    shares = [Share(index, count).threads("crm", concurrency) for index in range(count)]
+
+    assert sum(shares) == concurrency
+    assert max(shares) - min(shares) <= 1
+
+
+def test_small_destinations_spread_over_the_senders():
+    names = [f"destination-{number}" for number in range(40)]
+
+    first = sum(Share(0, 2).threads(name, 1) for name in names)
+
+    assert 10 < first < 30
