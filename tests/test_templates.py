@@ -124,7 +124,7 @@ def test_phone_uses_what_the_router_read_with_its_region() -> None:
 
 @pytest.mark.parametrize(
     ("source", "text"),
-    [("{{ 161 | duration }}", "2m 41s"), ("{{ '90061' | duration }}", "1d 1h"), ("{{ 0.2 | duration }}", "0.2s")],
+    [("{{ 161 | duration }}", "2m 41s"), ("{{ '90061' | duration }}", "1d 1h"), ("{{ 0.2 | duration }}", "200ms")],
 )
 def test_durations_print_in_their_two_largest_units(source: str, text: str) -> None:
     assert render(source) == text

@@ -18,7 +18,7 @@ from router.retry import RetryPolicy
 from router.secret import Secret
 from router.units import Rate
 from tests.config.conftest import REST
-from tests.config.plugins import REGISTRY, Paper, Quiet, Web
+from tests.config.plugins import REGISTRY, Paper, Web
 
 SHIPPED = Path(__file__).parents[2] / "config.yaml"
 
@@ -321,8 +321,7 @@ def test_a_plugin_that_could_not_be_loaded_is_a_doubt_and_a_mistake_for_who_aske
 
 
 def test_the_shipped_file_needs_no_account_and_has_no_doubts() -> None:
-    shipped = {"slack": Found(Web, ""), "console": Found(Quiet, ""), "file": Found(Paper, "")}
-    found = load(SHIPPED, {}, registry=Registry(shipped, {}))
+    found = load(SHIPPED, {})
 
     assert found.warnings == ()
     assert found.destinations["slack"].disabled == "SLACK_WEBHOOK_URL is not set"
