@@ -227,6 +227,18 @@ def test_a_huge_answer_is_cut_and_the_next_request_is_not_confused(receive, clie
     assert receiver.connections == 2
 
 
+def test_what_is_left_of_an_error_answer_is_not_taken_for_the_next_answer(receive, client):
+    receiver = receive(b"HTTP/1.1 503 Busy\r\nContent-Length: 20000\r\n\r\n" + b"HTTP/1.1 200 OK\r\n" * 500)
+    http = client()
+
+    for _ in range(2):
+        with pytest.raises(TemporaryFailure) as caught:
+            http.request("POST", receiver.url(), body=b"x")
+        assert caught.value.status == 503
+
+    assert receiver.connections == 2
+
+
 def test_a_packed_answer_is_cut_after_unpacking(receive, client):
     bomb = gzip.compress(b"a" * (20 * MAX_ANSWER))
     receiver = receive(answer(200, bomb, "Content-Encoding: gzip"))

@@ -86,6 +86,25 @@ def test_one_thread_that_keeps_up_is_left_alone(sends):
     assert sends.threads == 1
 
 
+def test_threads_wake_only_when_fewer_sends_ended_than_threads_are_awake(sends):
+    gate = threading.Semaphore(0)
+
+    def attempts():
+        sends.attempts()
+        return lambda job: gate.acquire(timeout=20) and Outcome(job.delivery_id, 1, "delivered")
+
+    lane = Lane("crm", 8, attempts, sends.outcomes.append)
+    lane.put([make_job(number) for number in range(10)])
+    gate.release(3)
+    wait_for(lambda: len(sends.outcomes) == 3 and lane.backlog == 6)
+
+    lane.tick()
+    assert sends.threads == 1
+    lane.tick()
+    wait_for(lambda: sends.threads == 2)
+    gate.release(10)
+
+
 def test_a_thread_that_rests_is_woken_before_another_is_started(sends):
     sends.go.set()
     lane = lane_of(sends, 32)
