@@ -252,13 +252,13 @@ def asked(blocked):
     return statements
 
 
-def _plans(store: SqliteStore, statements: list[str]) -> list[str]:
+def _plans(store: SqliteStore | SqliteReading, statements: list[str]) -> list[str]:
     store._db.set_trace_callback(None)
     plans = []
     for statement in statements:
         if re.match(r"\s*(SELECT|UPDATE|INSERT|DELETE)", statement):
             rows = store._db.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall()
-            plans += [row[3] for row in rows if re.search("delivery|event", row[3])]
+            plans += [row[3] for row in rows if re.search("delivery|event|TEMP", row[3])]
     return plans
 
 
@@ -296,3 +296,20 @@ def test_work_takes_no_more_steps_with_100000_behind_one_call(blocked, desk, wor
     work(desk)
 
     assert len(thousands) <= 5
+
+
+@pytest.mark.parametrize(
+    "where",
+    [Filter(), Filter(destination="crm"), Filter(since=1.0), *(Filter(destination="crm", state=s) for s in State)],
+    ids=repr,
+)
+@pytest.mark.parametrize("rows", ["events", "deliveries"])
+def test_no_page_is_made_by_sorting_all_rows(reading, rows, where):
+    statements: list[str] = []
+    reading._db.set_trace_callback(statements.append)
+    getattr(reading, rows)(where, 10)
+
+    plans = _plans(reading, statements)
+
+    assert plans
+    assert not [plan for plan in plans if "TEMP B-TREE" in plan]
