@@ -29,8 +29,8 @@ class FileSettings(Settings):
     """Keys of a ``type: file`` destination."""
 
     path: Path = setting(
-        "The file to append to. It and its folder are made when they are missing; a relative path starts where "
-        "callrouter was started.",
+        "The file to append to. It and its folder are made when they are missing; a relative path starts beside "
+        "config.yaml.",
         example="data/archive.jsonl",
     )
 

@@ -83,6 +83,11 @@ def test_a_missing_field_fails_every_test_and_passes_every_not(
     assert condition(when).matches(subject) is held
 
 
+@pytest.mark.parametrize("written", ["020 7123 4567", "+44 20 7123 4567", "442071234567"])
+def test_a_number_matches_however_it_is_written(written: str) -> None:
+    assert condition({"customer_number": written}, region="GB").matches(MISSED)
+
+
 def test_a_wildcard_never_takes_exponential_time() -> None:
     assert not condition({"tag": "a*a*a*a*a*a*a*a*a*a*a*a*b"}).matches({"tag": "a" * 10_000})
 

@@ -64,7 +64,8 @@ class InboxWriter:
         self._segment_seconds = segment_seconds
         self._now = now
 
-        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        #: What one turn of the event loop has brought; empty to wake the thread for nothing but closing.
+        self._queue: queue.SimpleQueue[list[_Waiting]] = queue.SimpleQueue()
         self._in_hand: list[_Waiting] = []
         #: Why nothing can be written now; set by the thread, read by everybody.
         self._broken: str | None = None
@@ -72,6 +73,7 @@ class InboxWriter:
         self._closing = threading.Event()
 
         # From here on only the event loop's thread reads and writes.
+        self._fresh: list[_Waiting] = []
         self._waiting: deque[_Waiting] = deque()
         self._entries = 0
         self._bytes = 0
@@ -96,7 +98,10 @@ class InboxWriter:
         self._waiting.append(waiting)
         if self._timer is None:
             self._timer = loop.call_at(deadline, self._watch)
-        self._queue.put(waiting)
+        if not self._fresh:
+            # The thread is woken once for all that this turn of the loop brings, not for the first of them.
+            loop.call_soon(self._hand_over)
+        self._fresh.append(waiting)
         await waiting.done
 
     def problem(self) -> str | None:
@@ -106,7 +111,7 @@ class InboxWriter:
     def close(self) -> None:
         """Write what still waits, end the thread and let go of the segment."""
         self._closing.set()
-        self._queue.put(None)
+        self._queue.put([])
         self._thread.join()
 
     # In the event loop's thread.
@@ -122,6 +127,10 @@ class InboxWriter:
         if self._entries >= self._most_entries or self._bytes + size > self._most_bytes:
             return f"{self._entries} events wait to be written to {self._folder}: more come than the disk takes"
         return None
+
+    def _hand_over(self) -> None:
+        fresh, self._fresh = self._fresh, []
+        self._queue.put(fresh)
 
     def _watch(self) -> None:
         self._timer = None
@@ -196,14 +205,14 @@ class InboxWriter:
     def _next(self, segment: Segment) -> list[_Waiting]:
         """Block until something waits or the segment has come of age, and return all that waits by then."""
         age = max(0.0, segment.opened_at + self._segment_seconds - self._now()) if segment.entries else None
-        batch: list[_Waiting | None] = []
+        batch: list[_Waiting] = []
         try:
-            batch.append(self._queue.get(timeout=age))
+            batch += self._queue.get(timeout=age)
             while len(batch) < self._most_in_commit:
-                batch.append(self._queue.get_nowait())
+                batch += self._queue.get_nowait()
         except queue.Empty:
             pass
-        return [waiting for waiting in batch if waiting is not None]
+        return batch
 
     def _commit(self, segment: Segment) -> None:
         error: StoreError | None = None
@@ -224,9 +233,10 @@ class InboxWriter:
             self._complained = str(ex)
 
     def _rotate(self, segment: Segment) -> Segment:
-        """Return a new segment in place of one that is large or old; the same where a new one cannot be made."""
+        """Return a new segment in place of one that is large, old or gone; the same where none can be made."""
         old = self._now() - segment.opened_at >= self._segment_seconds
-        if not segment.entries or not (old or segment.size() >= self._segment_bytes):
+        full = segment.size >= self._segment_bytes
+        if not segment.entries or not (old or full or segment.gone):
             return segment
         try:
             fresh = Segment(self._folder, self._now())
@@ -239,8 +249,7 @@ class InboxWriter:
     def _give_up(self, error: StoreError) -> None:
         with suppress(queue.Empty):
             while True:
-                if (waiting := self._queue.get_nowait()) is not None:
-                    self._in_hand.append(waiting)
+                self._in_hand += self._queue.get_nowait()
         self._report(error)
 
     def _report(self, error: StoreError | None) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import Any
+from typing import Any, NamedTuple
 
 import falcon
 import falcon.asgi
@@ -70,38 +70,64 @@ class Incoming(falcon.asgi.Request):
             raise falcon.HTTPContentTooLarge(description=f"The limit is {MOST_BYTES} bytes.")
         return b"".join(chunks)
 
-    def all_headers(self) -> Mapping[str, str]:
-        """Return every header by its name in lower case; of one that is there twice, the last."""
-        return {name.decode("latin-1"): value.decode("utf-8", "replace") for name, value in self.scope["headers"]}
+
+class Headers(Mapping[str, str]):
+    """The headers of a request by their names in lower case, decoded when they are asked for."""
+
+    __slots__ = ("_request",)
+
+    def __init__(self, request: falcon.asgi.Request) -> None:
+        self._request = request
+
+    def __getitem__(self, name: str) -> str:
+        # A name that is not ASCII names no header; Falcon would raise UnicodeEncodeError for some of them.
+        value = self._request.get_header(name) if name.isascii() else None
+        if value is None:
+            raise KeyError(name)
+        # Falcon decodes as the old RFCs say; operators write their secrets in UTF-8.
+        return value if value.isascii() else value.encode("latin-1").decode("utf-8", "replace")
+
+    def __iter__(self) -> Iterator[str]:
+        return (name.decode("latin-1") for name, _ in self._request.scope["headers"])
+
+    def __len__(self) -> int:
+        return len(self._request.scope["headers"])
 
 
-Address = IPv4Address | IPv6Address
+class Sender(NamedTuple):
+    """Who sent a request. ``address`` is None, and ``text`` empty, when that cannot be told."""
+
+    address: IPv4Address | IPv6Address | None
+    text: str
 
 
-def sender(req: falcon.asgi.Request, trusted: Sequence[IPv4Network | IPv6Network]) -> Address | None:
+def sender(req: falcon.asgi.Request, trusted: Sequence[IPv4Network | IPv6Network]) -> Sender:
     """Return who sent *req*: the peer, or the rightmost stranger in X-Forwarded-For behind *trusted* proxies.
 
-    None when it cannot be told, because the nearest hop that a trusted proxy names is no address.
+    Nobody, when the nearest hop that a trusted proxy names is no address.
     """
     client = req.scope.get("client")
-    address = _address(client[0]) if client else None
-    if not trusted or not _is_in(address, trusted):
-        return address
+    found = _sender(client[0]) if client else _NOBODY
+    if not trusted or not _is_in(found.address, trusted):
+        return found
     hops = (req.get_header("X-Forwarded-For") or "").split(",")
     for hop in reversed([hop.strip() for hop in hops if hop.strip()]):
-        address = _address(hop)
-        if not _is_in(address, trusted):
+        found = _sender(hop)
+        if not _is_in(found.address, trusted):
             break
-    return address
+    return found
 
 
-def _is_in(address: Address | None, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
+def _is_in(address: IPv4Address | IPv6Address | None, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
     return address is not None and any(address in network for network in networks)
 
 
+_NOBODY = Sender(None, "")
+
+
 @lru_cache(4096)
-def _address(text: str) -> Address | None:
-    """Return the address in *text*, with or without a port; an IPv4 address in IPv6 clothes is one of IPv4."""
+def _sender(text: str) -> Sender:
+    """Read an address, with or without a port; an IPv4 address in IPv6 clothes is one of IPv4."""
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:
@@ -109,6 +135,6 @@ def _address(text: str) -> Address | None:
     try:
         address = ip_address(text)
     except ValueError:
-        return None
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return mapped or address
+        return _NOBODY
+    address = (address.ipv4_mapped if isinstance(address, IPv6Address) else None) or address
+    return Sender(address, str(address))

@@ -79,8 +79,9 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no ty
             # A heartbeat must not wait for a disk.
             "worker_tmp_dir": "/dev/shm" if Path("/dev/shm").is_dir() else None,  # noqa: S108 (memory, not a file)
             "when_ready": _ignore_the_terminal,
-            "post_fork": lambda arbiter, worker: on_worker_start() if on_worker_start else None,
         }
+        if on_worker_start is not None:
+            self._settings["post_fork"] = lambda _arbiter, _worker: on_worker_start()
         self.graceful_seconds = graceful_timeout
         super().__init__()
 
@@ -114,6 +115,8 @@ class _Worker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
     gunicorn's own notices SIGTERM up to a second late, and then waits for every idle keep-alive connection until
     the whole graceful timeout has passed.
     """
+
+    alive: bool
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -13,7 +13,7 @@ from router.config import Config, Source
 from router.errors import Fault, InvalidEvent, NotAuthentic, StoreError
 from router.event import check
 from router.inbox import NewEntry
-from router.web.request import Incoming, sender
+from router.web.request import Headers, Incoming, sender
 
 _ACCEPTED = b'{"status": "accepted"}'
 
@@ -59,16 +59,16 @@ class Webhooks:
             raise falcon.HTTPNotFound(description="config.yaml names no such source.")
         body = await self._body(req, source)
         received_at = self._now()
-        address = sender(req, self._proxies)
+        address, remote = sender(req, self._proxies)
         if settings.authentication:
-            self._authenticate(settings, Request(req.all_headers(), _query(req), body, address, received_at), resp)
+            self._authenticate(settings, Request(Headers(req), _query(req), body, address, received_at), resp)
         faults: tuple[Fault, ...] = ()
         try:
             check(body, validation=settings.validation, accept_types=settings.accept_types)
         except InvalidEvent as ex:
             faults = ex.faults
         try:
-            await self._inbox.append(NewEntry(source, body, received_at, str(address or ""), faults))
+            await self._inbox.append(NewEntry(source, body, received_at, remote, faults))
         except StoreError:
             self._counters.rejected(source, "unavailable")
             raise
@@ -108,4 +108,6 @@ class Webhooks:
 
 
 def _query(req: Incoming) -> dict[str, str]:
+    if not req.query_string:
+        return {}
     return {name: value if isinstance(value, str) else value[-1] for name, value in req.params.items()}

@@ -18,7 +18,7 @@ from router.retry import RetryPolicy
 from router.secret import Secret
 from router.units import Rate
 from tests.config.conftest import REST
-from tests.config.plugins import REGISTRY, Paper, Quiet, Web
+from tests.config.plugins import REGISTRY, Paper, Web
 
 SHIPPED = Path(__file__).parents[2] / "config.yaml"
 
@@ -109,6 +109,32 @@ def test_auth_may_be_left_out_only_where_no_other_machine_can_reach(config: Any,
 def test_elsewhere_no_auth_must_be_said_aloud(config: Any, mistakes: Any, listen: str) -> None:
     assert "has no auth" in mistakes(f"listen: {listen}")[0]
     assert config(f"listen: {listen}\nsources: {{wavix: {{auth: none}}}}").sources["wavix"].authentication == ()
+
+
+def test_rules_know_the_event_types_that_sources_accept(config: Any) -> None:
+    text = "sources: {wavix: {accept_types: [sms]}}\nrules: [{name: sms, when: {event_type: sms}, send: crm}]"
+
+    assert config(text).routes.rules[0].matches({"event_type": "sms"})
+
+
+@pytest.mark.parametrize(
+    ("listen", "admin"),
+    [("127.0.0.1:9000", "127.0.0.1:9000"), ("127.0.0.1:9000", "0.0.0.0:9000"), ('"[::]:9000"', "127.0.0.1:9000")],
+)
+def test_metrics_are_never_on_the_listener_of_senders(mistakes: Any, listen: str, admin: str) -> None:
+    sources = "sources: {wavix: {auth: none}}"
+
+    told = mistakes(f"listen: {listen}\nadmin: {{listen: {admin}}}\n{sources}")
+
+    assert "both port 9000" in told[0]
+
+
+def test_both_listeners_may_let_the_operating_system_choose(config: Any) -> None:
+    assert config('listen: "127.0.0.1:0"\nadmin: {listen: "127.0.0.1:0"}').admin.port == 0
+
+
+def test_utc_needs_no_time_zones_on_the_machine(config: Any) -> None:
+    assert config("timezone: UTC").timezone is UTC
 
 
 def test_a_destination_has_the_keys_of_every_destination_and_its_own(config: Any, tmp_path: Path) -> None:
@@ -250,6 +276,10 @@ def test_a_byte_order_mark_and_windows_line_ends_do_no_harm(config: Any) -> None
     assert config("\ufeffregion: GB\r\ntimezone: UTC\r\n").region == "GB"
 
 
+def test_a_byte_order_mark_takes_no_column(mistakes: Any) -> None:
+    assert mistakes("\ufeffregion: UK")[0].startswith("1:9: ")
+
+
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
@@ -291,8 +321,7 @@ def test_a_plugin_that_could_not_be_loaded_is_a_doubt_and_a_mistake_for_who_aske
 
 
 def test_the_shipped_file_needs_no_account_and_has_no_doubts() -> None:
-    shipped = {"slack": Found(Web, ""), "console": Found(Quiet, ""), "file": Found(Paper, "")}
-    found = load(SHIPPED, {}, registry=Registry(shipped, {}))
+    found = load(SHIPPED, {})
 
     assert found.warnings == ()
     assert found.destinations["slack"].disabled == "SLACK_WEBHOOK_URL is not set"

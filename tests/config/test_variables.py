@@ -33,6 +33,17 @@ def test_a_variable_is_replaced_once(config: Any, tmp_path: Path, written: str, 
     assert config(CRM % written, environ).destinations["crm"].settings.body.source == text
 
 
+def test_what_two_places_share_is_replaced_once(config: Any) -> None:
+    both = """
+destinations:
+  one: &one {type: web, url: "https://crm.example", body: "$${NAME}"}
+  two: *one
+always: [one, two]
+"""
+
+    assert config(both, {"NAME": "Ada"}).destinations["two"].settings.body.source == "${NAME}"
+
+
 def test_a_value_is_never_read_as_yaml(config: Any) -> None:
     loaded = config("sources: {wavix: {auth: {token: '${TOKEN}'}}}", {"TOKEN": "a: [b, *c]"})
 

@@ -1,0 +1,120 @@
+"""Loads the configurations of the manual with the real loader, and plays whole calls through their rules."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import yaml
+
+from router import calls, config, event, samples
+from router.config import Config
+
+#: Needed keys that an excerpt may leave out.
+_REST = {
+    "listen": "127.0.0.1:8080",
+    "admin": "{listen: 127.0.0.1:8081}",
+    "store": "sqlite:data",
+    "timezone": "Europe/London",
+    "region": "GB",
+    "sources": "{phone: {}}",
+    "unmatched": "drop",
+}
+#: A Monday at noon, in London.
+_MONDAY = 1767614400.0
+ZONE = ZoneInfo("Europe/London")
+
+
+class _Environment(dict[str, str]):
+    """Every variable is set, to something of the right shape."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __missing__(self, name: str) -> str:
+        return f"https://example.com/{name.lower()}" if "URL" in name else "whsec_" + "c2VjcmV0" * 5
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self[name]
+
+
+def completed(text: str) -> str:
+    """Return the configuration in *text* with what is needed and was left out, below it so that its lines stay."""
+    written = yaml.safe_load(text)
+    rest = {key: value for key, value in _REST.items() if key not in written}
+    mentioned = [name for rule in written.get("rules", ()) for name in rule["send"]]
+    mentioned += [
+        *written.get("always", ()),
+        *(written["unmatched"] if isinstance(written.get("unmatched"), list) else ()),
+    ]
+    if "destinations" not in written:
+        names = dict.fromkeys(mentioned or ["somebody"])
+        rest["destinations"] = "{" + ", ".join(f"{name}: {{type: console}}" for name in names) + "}"
+    unused = [name for name in written.get("destinations", {}) if name not in mentioned]
+    if "rules" not in written:
+        everybody = [*unused, *(() if "destinations" in written else mentioned or ["somebody"])]
+        names = ", ".join(everybody or mentioned)
+        rest["rules"] = f"[{{name: everything, when: {{direction: inbound}}, send: [{names}]}}]"
+    return text + "\n" + "".join(f"{key}: {value}\n" for key, value in rest.items())
+
+
+def load(text: str, folder: Path) -> Config:
+    """Return the configuration in *text*, completed and checked by the real loader."""
+    path = folder / "config.yaml"
+    path.write_text(completed(text), encoding="utf-8")
+    return config.load(path, _Environment())
+
+
+def destinations(loaded: Config, call: str) -> str:
+    """Return who hears of a whole call, as the manual's tables write it: ``slack, archive ×3``.
+
+    *call* is a table's first cell: a sample's name between backticks, then fields that differ.
+    """
+    sample, *others = re.findall(r"`([^`]*)`", call)
+    changes: dict[str, Any] = {}
+    for other in others:
+        changes |= yaml.safe_load(other)
+    heard: Counter[str] = Counter()
+    order = [*loaded.destinations]
+    for body in _bodies(sample, changes):
+        event.check(body)
+    for name in _route(loaded, _bodies(sample, changes)):
+        heard[name] += 1
+    told = [f"{name} ×{heard[name]}" if heard[name] > 1 else name for name in order if heard[name]]
+    return ", ".join(told) or "–"
+
+
+def _bodies(sample: str, changes: dict[str, Any]) -> list[bytes]:
+    played = samples.play(sample, started_at=_MONDAY, uuid="5dccb6b0-f35c-488c-867b-86fb012c4415")
+    return [json.dumps({**timed.event, **changes}).encode() for timed in played]
+
+
+def _route(loaded: Config, bodies: list[bytes]) -> list[str]:
+    """The worker's route step, without the store: every event, and then the end of the call."""
+    call: calls.Call | None = None
+    source, fired, heard = next(iter(loaded.sources)), set[str](), list[str]()
+
+    def told(happened: event.CallEvent, step: calls.Step) -> None:
+        assert call is not None
+        known = calls.facts(
+            call, happened, step, zone=loaded.timezone, region=loaded.region, own_numbers=loaded.own_numbers
+        )
+        decision = loaded.routes.decide(calls.subject(happened, known), from_sender=not step.own, fired=fired)
+        fired.update(decision.fired)
+        heard.extend(send.destination for send in decision.sends)
+
+    for body in bodies:
+        happened = event.read(body, source, _MONDAY)
+        call, step = calls.advance(
+            call, happened, own_numbers=loaded.own_numbers, region=loaded.region, settle=loaded.settle
+        )
+        told(happened, step)
+    if call is not None and call.end_due_at is not None:
+        ended = calls.ended_event(call, call.end_due_at)
+        call = calls.tell(call)
+        told(ended, calls.OWN)
+    return heard
