@@ -46,6 +46,8 @@ def run(config_path: Path, roles: Collection[str] = (INGEST, WORKER)) -> int:
     daemon works on the same data.
     """
     config = load(config_path)
+    # Phone numbers and bodies are nobody else's on this machine.
+    os.umask(0o027)
     log = logs.start("daemon")
     for warning in config.warnings:
         log.say("config", str(warning), level="warning")
