@@ -73,7 +73,9 @@ class _Reader:
             return None
         common = (*COMMON, *_NOT_BUILT)
         reader = PluginSettings(plugin, self._key, self._block, common=common, problems=self._problems)
-        settings, unset = reader.read(self._folder)
+        settings = reader.read(self._folder)
+        # A shared key counts too: without its proxy's address a destination must not be told directly.
+        unset = next((text.unset for text in texts(self._block) if text.unset), None)
         rest = self._rest(fields, plugin)
         enabled = fields.read("enabled", scalars.boolean, True)
         if settings is None:

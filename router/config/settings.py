@@ -50,13 +50,12 @@ class PluginSettings:
         self._own: Mapping[str, Value] = {name: value for name, value in block.items() if name not in common}
         self._problems = problems
 
-    def read(self, folder: Path) -> tuple[Settings | None, str | None]:
-        """Return the settings, and which variable is missing from them (then they are incomplete).
+    def read(self, folder: Path) -> Settings | None:
+        """Return the settings, incomplete where a variable is unset, or None after a mistake was reported.
 
-        The settings are None after a mistake was reported. Relative paths in them begin at *folder*.
+        Relative paths in them begin at *folder*.
         """
         self._hide_secrets()
-        unset = next((text.unset for value in self._own.values() for text in texts(value) if text.unset), None)
         given: dict[str, Any] = {}
         skipped = set()
         for name, value in self._own.items():
@@ -68,7 +67,7 @@ class PluginSettings:
         if settings is not None:
             self._check_templates(settings)
             settings = _resolved(settings, folder)
-        return settings, unset
+        return settings
 
     def _validated(self, given: dict[str, Any], skipped: set[str]) -> Settings | None:
         try:

@@ -81,6 +81,12 @@ def test_an_optional_destination_without_its_variable_is_visibly_disabled(config
     assert on.destinations["crm"].disabled is None
 
 
+def test_a_missing_variable_in_a_shared_key_disables_too(config: Any) -> None:
+    text = "destinations: {crm: {type: web, url: 'https://crm.example', optional: true, proxy: '${PROXY}'}}"
+
+    assert config(text).destinations["crm"].disabled == "PROXY is not set"
+
+
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
