@@ -143,11 +143,13 @@ class InboxReader:
 
     def _sweep(self) -> None:
         """Remove what a crash in the middle of a removal has left."""
-        there = set(self._names())
         for path in self._folder.glob("*.lock"):
-            if path.stem not in there and (held := take_lock(path)) is not None:
+            if database(self._folder, path.stem).exists() or (held := take_lock(path)) is None:
+                continue
+            # Once more, now that nobody can be making it: a short-lived writer may have been between the two.
+            if not database(self._folder, path.stem).exists():
                 self._remove(path.stem)
-                os.close(held)
+            os.close(held)
 
 
 def _faults(text: str | None) -> tuple[Fault, ...]:

@@ -46,7 +46,7 @@ def lock_file(folder: Path, name: str) -> Path:
 def take_lock(path: Path, *, create: bool = False) -> int | None:
     """Return a descriptor that holds the lock on *path* until it is closed; None when somebody else holds it.
 
-    Raises OSError when there is no such file and *create* is False.
+    Raises OSError when there is no such file and *create* is False, or where files cannot be locked at all.
     """
     # flock and not lockf: its lock belongs to this descriptor, so that a reader in the same process can neither
     # overlook it nor drop it by closing a descriptor of its own.
@@ -56,8 +56,11 @@ def take_lock(path: Path, *, create: bool = False) -> int | None:
         # A sweeper may have unlinked the file between open and lock: such a lock protects nothing.
         if os.fstat(held).st_ino == path.stat().st_ino:
             return held
-    except OSError:
+    except (BlockingIOError, FileNotFoundError):
         pass
+    except BaseException:
+        os.close(held)
+        raise
     os.close(held)
     return None
 
@@ -67,18 +70,20 @@ class Segment:
 
     def __init__(self, folder: Path, now: float) -> None:
         """Make a new segment in *folder*, made if need be; raises StoreError, leaving nothing behind."""
-        self.name = f"{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}"
         self.opened_at = now
         self.entries = 0
-        self._path = database(folder, self.name)
+        #: Bytes of its database, without what is only in the write-ahead log yet.
+        self.size = 0
+        #: Somebody else removed it: nothing can be kept in it any more.
+        self.gone = False
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._lock = take_lock(lock_file(folder, self.name), create=True)
-            if self._lock is None:
-                raise StoreError(f"cannot lock the new inbox segment {self._path}")
+            self.name, self._lock = _name_and_lock(folder, now)
+            self._path = database(folder, self.name)
             try:
                 self._db = _create(self._path)
                 _sync(folder)
+                _sync(folder.parent)
             except BaseException:
                 self._unlink()
                 os.close(self._lock)
@@ -103,10 +108,12 @@ class Segment:
                 self._db.execute("rollback")
             raise StoreError(f"cannot write to the inbox segment {self._path}: {ex}") from ex
         self.entries += len(rows)
-
-    def size(self) -> int:
-        """Return the bytes of its database, without what is only in the write-ahead log yet."""
-        return self._path.stat().st_size
+        try:
+            self.size = self._path.stat().st_size
+        except OSError as ex:
+            # What was just written went into a file without a name, and goes when it is closed.
+            self.gone = True
+            raise StoreError(f"the inbox segment {self._path} was removed while it was being written") from ex
 
     def close(self) -> None:
         """Fold the write-ahead log in where that works, and let go of the lock: nothing is ever appended again."""
@@ -114,9 +121,7 @@ class Segment:
             self._db.execute("pragma wal_checkpoint(truncate)")
         with suppress(sqlite3.Error):
             self._db.close()
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        os.close(self._lock)
 
     def _insert(self, rows: Sequence[tuple[object, ...]]) -> None:
         self._db.execute(_insert_statement(len(rows)), [value for row in rows for value in row])
@@ -125,6 +130,14 @@ class Segment:
         for path in (self._path, *(self._path.with_name(self._path.name + end) for end in ("-wal", "-shm"))):
             path.unlink(missing_ok=True)
         self._path.with_suffix(".lock").unlink(missing_ok=True)
+
+
+def _name_and_lock(folder: Path, now: float) -> tuple[str, int]:
+    # A reader's sweep may hold the lock for a moment, just when it is new: then another name will do.
+    while True:
+        name = f"{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}"
+        if (lock := take_lock(lock_file(folder, name), create=True)) is not None:
+            return name, lock
 
 
 @cache

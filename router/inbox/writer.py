@@ -21,6 +21,7 @@ from router.inbox.wake import Bell
 log = logging.getLogger(__name__)
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+_FAILURE_COUNTS = 30.0
 
 
 class _Waiting(NamedTuple):
@@ -64,14 +65,17 @@ class InboxWriter:
         self._segment_seconds = segment_seconds
         self._now = now
 
-        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        #: What one turn of the event loop has brought; empty to wake the thread for nothing but closing.
+        self._queue: queue.SimpleQueue[list[_Waiting]] = queue.SimpleQueue()
         self._in_hand: list[_Waiting] = []
         #: Why nothing can be written now; set by the thread, read by everybody.
         self._broken: str | None = None
         self._complained: str | None = None
+        self._failed_at = 0.0
         self._closing = threading.Event()
 
         # From here on only the event loop's thread reads and writes.
+        self._fresh: list[_Waiting] = []
         self._waiting: deque[_Waiting] = deque()
         self._entries = 0
         self._bytes = 0
@@ -96,17 +100,22 @@ class InboxWriter:
         self._waiting.append(waiting)
         if self._timer is None:
             self._timer = loop.call_at(deadline, self._watch)
-        self._queue.put(waiting)
+        if not self._fresh:
+            # The thread is woken once for all that this turn of the loop brings, not for the first of them.
+            loop.call_soon(self._hand_over)
+        self._fresh.append(waiting)
         await waiting.done
 
     def problem(self) -> str | None:
-        """Return a sentence that says why nothing can be appended now; None when it can."""
-        return self._refusal(0)
+        """Return a sentence that says why nothing can be appended now; None when it can, for all that is known."""
+        # A failure counts for a while only: a balancer that sends nothing because of it would never see it mended.
+        recent = self._now() - self._failed_at < _FAILURE_COUNTS
+        return self._refusal(0) or (self._complained if recent else None)
 
     def close(self) -> None:
         """Write what still waits, end the thread and let go of the segment."""
         self._closing.set()
-        self._queue.put(None)
+        self._queue.put([])
         self._thread.join()
 
     # In the event loop's thread.
@@ -122,6 +131,10 @@ class InboxWriter:
         if self._entries >= self._most_entries or self._bytes + size > self._most_bytes:
             return f"{self._entries} events wait to be written to {self._folder}: more come than the disk takes"
         return None
+
+    def _hand_over(self) -> None:
+        fresh, self._fresh = self._fresh, []
+        self._queue.put(fresh)
 
     def _watch(self) -> None:
         self._timer = None
@@ -183,7 +196,7 @@ class InboxWriter:
 
     def _write(self) -> None:
         segment = Segment(self._folder, self._now())
-        self._broken = None
+        self._broken = self._complained = None
         try:
             while not self._closing.is_set() or not self._queue.empty():
                 self._in_hand = self._next(segment)
@@ -196,13 +209,14 @@ class InboxWriter:
     def _next(self, segment: Segment) -> list[_Waiting]:
         """Block until something waits or the segment has come of age, and return all that waits by then."""
         age = max(0.0, segment.opened_at + self._segment_seconds - self._now()) if segment.entries else None
+        batch: list[_Waiting] = []
         try:
-            batch = [self._queue.get(timeout=age)]
+            batch += self._queue.get(timeout=age)
             while len(batch) < self._most_in_commit:
-                batch.append(self._queue.get_nowait())
+                batch += self._queue.get_nowait()
         except queue.Empty:
             pass
-        return [waiting for waiting in batch if waiting is not None]
+        return batch
 
     def _commit(self, segment: Segment) -> None:
         error: StoreError | None = None
@@ -221,25 +235,29 @@ class InboxWriter:
         if str(ex) != self._complained:
             log.warning("%s", ex)
             self._complained = str(ex)
+        self._failed_at = self._now()
 
     def _rotate(self, segment: Segment) -> Segment:
-        """Return a new segment in place of one that is large or old; the same where a new one cannot be made."""
+        """Return a new segment in place of one that is large, old or gone; the same where none can be made."""
         old = self._now() - segment.opened_at >= self._segment_seconds
-        if not segment.entries or not (old or segment.size() >= self._segment_bytes):
+        full = segment.size >= self._segment_bytes
+        if not segment.entries or not (old or full or segment.gone):
             return segment
         try:
             fresh = Segment(self._folder, self._now())
         except StoreError as ex:
+            if segment.gone:
+                raise
             self._complain(ex)
             return segment
         segment.close()
+        self._complained = None
         return fresh
 
     def _give_up(self, error: StoreError) -> None:
         with suppress(queue.Empty):
             while True:
-                if (waiting := self._queue.get_nowait()) is not None:
-                    self._in_hand.append(waiting)
+                self._in_hand += self._queue.get_nowait()
         self._report(error)
 
     def _report(self, error: StoreError | None) -> None:

@@ -117,16 +117,17 @@ def test_a_large_segment_is_followed_by_a_new_one(open_writer, reader, folder, a
     assert [each.body for each in reader.read({}, 10)] == [b"1", b"2", b"3"]
 
 
-def test_an_old_segment_is_followed_by_a_new_one_only_if_it_has_entries(open_writer, folder, append):
+def test_an_old_segment_is_followed_by_a_new_one_only_if_it_has_entries(open_writer, folder, append, caplog):
     async def run():
         await until(lambda: len(segments(folder)) == 2)
 
     writer = open_writer(segment_seconds=0.05)
     append(writer, "1")
     asyncio.run(run())
-    assert writer.problem() is None
+    writer.close()
 
     assert len(segments(folder)) == 2
+    assert caplog.messages == []
 
 
 def test_each_commit_rings_for_the_worker(open_writer, folder, append):
@@ -186,7 +187,9 @@ def test_a_full_disk_refuses_and_later_entries_are_taken_again(writer, reader, f
         await writer.append(entry("before"))
         with full_disk(200_000), pytest.raises(StoreError, match="cannot write to the inbox segment"):
             await writer.append(entry(b"x" * 400_000))
+        assert "cannot write" in writer.problem()
         await writer.append(entry("after"))
+        assert writer.problem() is None
 
     asyncio.run(run())
 
@@ -195,7 +198,7 @@ def test_a_full_disk_refuses_and_later_entries_are_taken_again(writer, reader, f
 
 def test_a_disk_that_does_not_answer_fails_all_who_wait_and_then_all_who_come(open_writer, folder, entry):
     async def run():
-        writer = open_writer(patience=0.1)
+        writer = open_writer(patience=0.5)
         await until(lambda: segments(folder) and writer.problem() is None)
         await writer.append(entry("before"))
         with locked(folder):
@@ -212,7 +215,7 @@ def test_a_disk_that_does_not_answer_fails_all_who_wait_and_then_all_who_come(op
 
 def test_what_was_given_up_waiting_for_is_still_kept(open_writer, reader, folder, entry):
     async def run():
-        writer = open_writer(patience=0.05)
+        writer = open_writer(patience=0.5)
         await writer.append(entry("before"))
         with locked(folder), pytest.raises(StoreError):
             await writer.append(entry("missed call"))
@@ -226,7 +229,7 @@ def test_what_was_given_up_waiting_for_is_still_kept(open_writer, reader, folder
 @pytest.mark.parametrize("limit", [{"most_entries": 3}, {"most_bytes": 300}])
 def test_more_than_the_disk_takes_is_refused_at_once(limit, open_writer, folder, entry):
     async def run():
-        writer = open_writer(patience=0.2, **limit)
+        writer = open_writer(patience=0.5, **limit)
         await writer.append(entry("before"))
         with locked(folder):
             waiting = [asyncio.ensure_future(writer.append(entry(b"x" * 100))) for _ in range(4)]
@@ -274,9 +277,25 @@ def test_a_folder_that_cannot_be_made_refuses_and_is_tried_again(open_writer, re
     assert [each.body for each in reader.read({}, 10)] == [b"2"]
 
 
+def test_nothing_is_acknowledged_into_a_segment_that_somebody_removed(writer, reader, folder, entry):
+    async def run():
+        await writer.append(entry("1"))
+        for path in folder.iterdir():
+            path.unlink()
+        with pytest.raises(StoreError, match="was removed"):
+            await writer.append(entry("2"))
+        await until(lambda: segments(folder) and writer.problem() is None)
+        await writer.append(entry("3"))
+
+    asyncio.run(run())
+
+    assert [each.body for each in reader.read({}, 10)] == [b"3"]
+
+
 def test_closing_writes_what_still_waits(writer, reader, entry):
     async def run():
         waiting = [asyncio.ensure_future(writer.append(entry(str(number)))) for number in range(100)]
+        await asyncio.sleep(0)
         await asyncio.sleep(0)
         await asyncio.to_thread(writer.close)
         await asyncio.gather(*waiting)
