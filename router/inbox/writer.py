@@ -21,6 +21,7 @@ from router.inbox.wake import Bell
 log = logging.getLogger(__name__)
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+_FAILURE_COUNTS = 30.0
 
 
 class _Waiting(NamedTuple):
@@ -70,6 +71,7 @@ class InboxWriter:
         #: Why nothing can be written now; set by the thread, read by everybody.
         self._broken: str | None = None
         self._complained: str | None = None
+        self._failed_at = 0.0
         self._closing = threading.Event()
 
         # From here on only the event loop's thread reads and writes.
@@ -105,8 +107,10 @@ class InboxWriter:
         await waiting.done
 
     def problem(self) -> str | None:
-        """Return a sentence that says why nothing can be appended now; None when it can."""
-        return self._refusal(0)
+        """Return a sentence that says why nothing can be appended now; None when it can, for all that is known."""
+        # A failure counts for a while only: a balancer that sends nothing because of it would never see it mended.
+        recent = self._now() - self._failed_at < _FAILURE_COUNTS
+        return self._refusal(0) or (self._complained if recent else None)
 
     def close(self) -> None:
         """Write what still waits, end the thread and let go of the segment."""
@@ -192,7 +196,7 @@ class InboxWriter:
 
     def _write(self) -> None:
         segment = Segment(self._folder, self._now())
-        self._broken = None
+        self._broken = self._complained = None
         try:
             while not self._closing.is_set() or not self._queue.empty():
                 self._in_hand = self._next(segment)
@@ -231,6 +235,7 @@ class InboxWriter:
         if str(ex) != self._complained:
             log.warning("%s", ex)
             self._complained = str(ex)
+        self._failed_at = self._now()
 
     def _rotate(self, segment: Segment) -> Segment:
         """Return a new segment in place of one that is large, old or gone; the same where none can be made."""
@@ -241,9 +246,12 @@ class InboxWriter:
         try:
             fresh = Segment(self._folder, self._now())
         except StoreError as ex:
+            if segment.gone:
+                raise
             self._complain(ex)
             return segment
         segment.close()
+        self._complained = None
         return fresh
 
     def _give_up(self, error: StoreError) -> None:

@@ -32,7 +32,7 @@ class Counters(Protocol):
     """Who is told of every answer. *source* is empty where the request named none that exists."""
 
     def accepted(self, source: str, seconds: float) -> None:
-        """One event was kept, which took *seconds*, and answered with 200."""
+        """One event was kept, which took *seconds*, and is answered with 200."""
 
     def rejected(self, source: str, why: str) -> None:
         """One request was refused.

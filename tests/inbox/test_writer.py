@@ -187,7 +187,9 @@ def test_a_full_disk_refuses_and_later_entries_are_taken_again(writer, reader, f
         await writer.append(entry("before"))
         with full_disk(200_000), pytest.raises(StoreError, match="cannot write to the inbox segment"):
             await writer.append(entry(b"x" * 400_000))
+        assert "cannot write" in writer.problem()
         await writer.append(entry("after"))
+        assert writer.problem() is None
 
     asyncio.run(run())
 

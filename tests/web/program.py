@@ -33,7 +33,7 @@ class FileCounters:
     def __init__(self, path: Path) -> None:
         self._file = path.open("a", buffering=1)
 
-    def accepted(self, source: str) -> None:
+    def accepted(self, source: str, seconds: float) -> None:
         self._file.write(f"accepted {source}\n")
 
     def rejected(self, source: str, why: str) -> None:

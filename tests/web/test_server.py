@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import http.client
-import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -79,7 +80,7 @@ def test_pipelined_requests_are_answered_in_order(server):
 
 
 def test_one_connection_serves_many_requests(server):
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
     connection.connect()
     first = connection.sock
     for _ in range(20):
@@ -141,7 +142,7 @@ def test_a_request_in_flight_at_sigterm_is_answered(open_server):
         sender.sendall(body[100:])
 
         assert statuses(sender, 1) == [200]
-    assert server.process.wait(20) == 0
+    assert server.process.wait(30) == 0
     assert body in [entry.body for entry in server.kept()]
 
 
@@ -170,7 +171,7 @@ def post_until(server, stop: threading.Event) -> list[bytes]:
     """Post one event after the other on a connection, and return those answered with 200."""
     acknowledged = []
     while not stop.is_set():
-        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
         try:
             while not stop.is_set():
                 body = event()
@@ -190,21 +191,22 @@ def post_until(server, stop: threading.Event) -> list[bytes]:
 @pytest.mark.parametrize("end", ["stopped", "worker killed", "worker killed twice"])
 def test_no_acknowledged_event_is_missing_whatever_ends_a_process_under_load(end, open_server):
     server, stop = open_server(), threading.Event()
-    with ThreadPoolExecutor(8) as senders:
-        running = [senders.submit(post_until, server, stop) for _ in range(8)]
-        until(lambda: len(server.counted()) > 200)
-        if end == "stopped":
-            assert server.stop() == 0
-        else:
-            for _ in range(end.count("twice") + 1):
+    with ThreadPoolExecutor(4) as senders:
+        running = [senders.submit(post_until, server, stop) for _ in range(4)]
+        try:
+            until(lambda: len(server.counted()) > 100)
+            if end == "stopped":
+                assert server.stop() == 0
+            for _ in range(end.count("killed") + end.count("twice")):
                 worker, so_far = server.worker(), len(server.counted())
                 os.kill(worker, signal.SIGKILL)
-                until(lambda so_far=so_far: len(server.counted()) > so_far + 200)
+                until(lambda so_far=so_far: len(server.counted()) > so_far + 100)
                 assert server.worker() != worker
-        stop.set()
+        finally:
+            stop.set()
         acknowledged = {body for each in running for body in each.result()}
 
-    assert len(acknowledged) > 100
+    assert len(acknowledged) > 50
     assert acknowledged <= {entry.body for entry in server.kept()}
 
 
@@ -216,41 +218,40 @@ def test_the_listener_stays_open_while_a_killed_worker_is_replaced(open_server):
     # Connects at once; the answer comes when the new worker is there.
     with server.connect() as sender:
         sender.sendall(request(event(), close=True))
-        sender.settimeout(20)
+        sender.settimeout(30)
         assert statuses(sender, 1) == [200]
 
 
 def test_an_application_that_cannot_be_made_ends_the_process_instead_of_looping(tmp_path):
-    import subprocess
-    import sys
-
     program = (
         "import socket\nfrom router.web.server import serve\n"
         "def broken():\n    raise RuntimeError('no')\n"
         "serve(broken, socket.create_server(('127.0.0.1', 0)), graceful_timeout=1)\n"
     )
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=20, check=False)
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=30, check=False)
 
     assert ended.returncode not in (0, None)
 
 
 def test_readyz_names_every_reason_and_healthz_does_not_care(open_server):
     server = open_server()
+    assert server.post("/webhooks/open", event()).status == 200
     for path in (server.folder / "inbox").iterdir():
         path.unlink()
     (server.folder / "inbox").rmdir()
     (server.folder / "inbox").write_text("a file where the inbox should be")
-    until(lambda: server.post("/webhooks/open", event()).status == 503)
+    assert server.post("/webhooks/open", event()).status == 503
 
-    answer = server.post("/readyz", None, "GET")
+    answer = until(lambda: (found := server.post("/readyz", None, "GET")) and b"cannot make" in found.body and found)
 
     assert answer.status == 503
-    assert "cannot make an inbox segment" in json.dumps(answer.json["reasons"])
+    assert "cannot make an inbox segment" in answer.json["reasons"][0]
     assert server.post("/healthz", None, "GET").status == 200
 
 
 def test_an_inbox_that_cannot_commit_is_503_with_retry_after(open_server):
     server = open_server()
+    assert server.post("/webhooks/open", event()).status == 200
     for path in (server.folder / "inbox").iterdir():
         path.unlink()
 

@@ -1,0 +1,75 @@
+"""The composition root: which processes a role needs, built from a Config."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Collection
+from pathlib import Path
+
+from router import __version__, logs
+from router.config import Config, load
+from router.daemon.parts import AdminPart, IngestPart, SenderPart, Wiring, WorkerPart
+from router.daemon.preparation import INGEST, WORKER, address, hold, listen, prepare_store
+from router.daemon.state import StateFile
+from router.logs import Log
+from router.metrics import Metrics
+from router.supervisor import Part, Supervisor
+
+__all__ = ["INGEST", "WORKER", "run"]
+
+#: Seconds everything together may take to stop; longer than one attempt.
+GRACE = 40.0
+
+
+def run(config_path: Path, roles: Collection[str] = (INGEST, WORKER)) -> int:
+    """Run the daemon's *roles* until SIGTERM; return the exit code.
+
+    Raises ConfigError before anything is touched when the configuration is wrong, and AlreadyRunning when another
+    daemon works on the same data.
+    """
+    config = load(config_path)
+    # Phone numbers and bodies are nobody else's on this machine.
+    os.umask(0o027)
+    log = logs.start("daemon")
+    for warning in config.warnings:
+        log.say("config", str(warning), level="warning")
+    config.data.mkdir(parents=True, exist_ok=True)
+    locks = [hold(config.data, role) for role in sorted(roles)]
+    listeners = listen(config, roles)
+    if WORKER in roles:
+        prepare_store(config, log)
+    metrics = Metrics(config.data / "metrics" / "-".join(sorted(roles)))
+    wiring = Wiring(config, metrics, senders=max(1, len(os.sched_getaffinity(0))))
+    parts: list[Part] = [AdminPart(wiring, listeners["admin"])] if "admin" in listeners else []
+    if WORKER in roles:
+        parts += [WorkerPart(wiring), *(SenderPart(wiring, index) for index in range(wiring.senders))]
+    if INGEST in roles:
+        parts += [IngestPart(wiring, listeners["listen"])]
+    state = StateFile(config, roles, {name: address(sock) for name, sock in listeners.items()})
+    supervisor = Supervisor(parts, state.write, lambda text: log.say("daemon", text, level="warning"), GRACE)
+    _greet(log, config, roles, state.addresses)
+    # What is loaded by now is shared by every process; leaving it out of collections keeps it shared.
+    gc.collect()
+    gc.freeze()
+    try:
+        code = supervisor.run()
+    finally:
+        state.remove()
+    log.say("daemon", "stopped; everything accepted is on disk and goes on at the next start")
+    for lock in locks:
+        os.close(lock)
+    return code
+
+
+def _greet(log: Log, config: Config, roles: Collection[str], addresses: dict[str, str]) -> None:
+    log.say("daemon", f"callrouter {__version__} with {config.path} (version {config.version})")
+    if INGEST in roles:
+        for name, source in config.sources.items():
+            guard = "" if source.authentication else "  (no auth: anyone who can reach it may post)"
+            log.say("daemon", f"POST call events to http://{addresses['listen']}/webhooks/{name}{guard}")
+    admin = f"  ·  health and metrics on http://{addresses['admin']}/" if "admin" in addresses else ""
+    log.say("daemon", f"writing to {config.data}/{admin}")
+    for name, destination in config.destinations.items():
+        if destination.disabled:
+            log.say("daemon", f"destination {name} is off: {destination.disabled}")

@@ -1,0 +1,118 @@
+"""What is done before the first process is forked: locks, listeners, and a store that fits the configuration."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import time
+from collections.abc import Collection
+from pathlib import Path
+
+from router.config import Address, Config
+from router.errors import AlreadyRunning, ConfigError, Problem, RouterError
+from router.logs import Log
+from router.store.sqlite import SqliteStore
+from router.store.sqlite_reading import SqliteReading
+
+INGEST, WORKER = "ingest", "worker"
+#: Seconds to wait for the processes of a killed daemon to end before a new one refuses to start.
+PATIENCE = 8.0
+
+
+def hold(data: Path, role: str) -> int:
+    """Hold the data folder for *role*; the lock is inherited by every process, so that none of them can be outrun."""
+    path = data / f"daemon-{role}.lock"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
+            if _alive(holder) or time.monotonic() > deadline:
+                os.close(descriptor)
+                who = f"another callrouter (process {holder or 'unknown'})"
+                raise AlreadyRunning(f"{who} is running the {role} on {data}/; stop it first") from None
+            time.sleep(0.05)
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    return descriptor
+
+
+def _alive(pid: str) -> bool:
+    return pid.isdigit() and Path(f"/proc/{pid}").exists() and not _zombie(pid)
+
+
+def _zombie(pid: str) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] in ("Z", "X")
+    except (OSError, IndexError):
+        return True
+
+
+def listen(config: Config, roles: Collection[str]) -> dict[str, socket.socket]:
+    """Bind here, not in the ingest process: while that one starts again, connections wait instead of being refused."""
+    wanted = {"listen": config.listen} if INGEST in roles else {}
+    if WORKER in roles:
+        wanted["admin"] = config.admin
+    return {name: _bind(address, name) for name, address in wanted.items()}
+
+
+def _bind(address: Address, key: str) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((address.host, address.port))
+    except OSError as ex:
+        what = "listen" if key == "listen" else "admin.listen"
+        raise RouterError(f"cannot listen on {address} ({what} in the configuration): {ex.strerror}") from None
+    sock.listen(1024)
+    sock.set_inheritable(True)
+    return sock
+
+
+def address(sock: socket.socket) -> str:
+    host, port = sock.getsockname()[:2]
+    return str(Address(host, port))
+
+
+def prepare_store(config: Config, log: Log) -> None:
+    """Bring the store up to date and refuse a configuration that would strand deliveries."""
+    store = SqliteStore.open(config.data)
+    try:
+        formerly = {name: d.formerly for name, d in config.destinations.items() if d.formerly}
+        with store.transaction():
+            store.know(config.destinations, formerly)
+        stranded = store.unknown_destinations(config.destinations)
+        if stranded:
+            raise ConfigError([_stranded(config, name, count) for name, count in sorted(stranded.items())])
+        _resume_changed(config, store, log)
+    finally:
+        store.close()
+
+
+def _stranded(config: Config, name: str, count: int) -> Problem:
+    text = f'destination "{name}" is gone from the configuration, but {count} deliveries to it are unfinished'
+    hint = (
+        f"put it back; or say `formerly: {name}` on the destination that replaces it; or move them to the dead "
+        f"letters: callrouter give-up {name}"
+    )
+    return Problem(str(config.path), 1, 1, text, hint)
+
+
+def _resume_changed(config: Config, store: SqliteStore, log: Log) -> None:
+    """End a pause that the destination's own answer caused, once its settings are no longer the refused ones."""
+    reading = SqliteReading.open(config.data)
+    try:
+        rows = reading.destinations()
+    finally:
+        reading.close()
+    for row in rows:
+        destination = config.destinations.get(row.name)
+        if destination and row.paused_fingerprint and row.paused_fingerprint != destination.fingerprint:
+            with store.transaction():
+                store.resume(row.name)
+            log.say("daemon", f"{row.name}: its settings have changed since it was paused; sending again")

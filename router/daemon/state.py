@@ -1,0 +1,50 @@
+"""``data/daemon.json``: who runs, since when, and where it listens."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Collection, Sequence
+
+from router import __version__
+from router.config import Config
+from router.supervisor import Child
+
+
+class StateFile:
+    """``data/daemon.json``: who runs, since when, and where it listens."""
+
+    def __init__(self, config: Config, roles: Collection[str], addresses: dict[str, str]) -> None:
+        only = sorted(roles)[0] if len(roles) == 1 else None
+        self._path = config.data / (f"daemon-{only}.json" if only else "daemon.json")
+        self.addresses = addresses
+        self._head = {
+            "pid": os.getpid(),
+            "version": __version__,
+            "started_at": time.time(),
+            "config": str(config.path),
+            "config_version": config.version,
+            **addresses,
+        }
+
+    def write(self, children: Sequence[Child]) -> None:
+        """Put the processes as they are now in place of what the file said."""
+        processes = [
+            {
+                "name": child.part.name,
+                "pid": child.pid,
+                "started_at": child.started_at,
+                "restarts": child.restarts,
+                "state": child.state,
+                "last_exit": child.last_exit,
+            }
+            for child in children
+        ]
+        fresh = self._path.with_suffix(".new")
+        fresh.write_text(json.dumps({**self._head, "processes": processes}, indent=1))
+        fresh.replace(self._path)
+
+    def remove(self) -> None:
+        """The daemon has stopped in order."""
+        self._path.unlink(missing_ok=True)
