@@ -9,7 +9,7 @@ from typing import Any
 
 from router.plugin import Delivery, Plugin, Settings, Template, TemporaryFailure, setting
 
-TEXT = """\
+TEXT = Template("""\
 {%- set kind = event.event_type -%}
 {{ event.event_time | time }} {{ "corrected: " if kind == "call_corrected" -}}
 {%- if kind in ("call_ended", "call_corrected") -%}
@@ -18,7 +18,7 @@ TEXT = """\
 {%- endif %}  {{ event.from | phone }} → {{ event.to | phone }}
 {%- if "ended" in facts and facts.ring_seconds %}  rang {{ facts.ring_seconds | duration }}{% endif %}
 {%- if "ended" in facts and facts.talk_seconds %}  talked {{ facts.talk_seconds | duration }}{% endif %}
-{%- if event.tag %}  {{ event.tag }}{% endif %}"""
+{%- if event.tag %}  {{ event.tag }}{% endif %}""")
 
 _RED, _GREEN, _DIM, _PLAIN = "\x1b[31m", "\x1b[32m", "\x1b[2m", "\x1b[0m"
 
@@ -26,7 +26,7 @@ _RED, _GREEN, _DIM, _PLAIN = "\x1b[31m", "\x1b[32m", "\x1b[2m", "\x1b[0m"
 class ConsoleSettings(Settings):
     """Keys of a ``type: console`` destination."""
 
-    text: Template = setting("The line.", default=Template(TEXT))
+    text: Template | None = setting("The line. Without it, the one shown above.", default=None)
 
 
 class Console(Plugin[ConsoleSettings]):
@@ -38,7 +38,7 @@ class Console(Plugin[ConsoleSettings]):
     order = "call"
 
     def deliver(self, delivery: Delivery) -> None:
-        line = " ".join(self.settings.text.render(delivery.names, _printable).split("\n")).strip()
+        line = " ".join((self.settings.text or TEXT).render(delivery.names, _printable).split("\n")).strip()
         try:
             if sys.stdout.isatty() and "NO_COLOR" not in os.environ:
                 line = f"{_colour(delivery)}{line}{_PLAIN}"

@@ -51,9 +51,9 @@ class HttpSettings(Settings):
     """Keys of a ``type: http`` destination."""
 
     url: Annotated[Secret, AfterValidator(_web_address)] = setting(
-        "Where to send.", example="https://crm.example.com/calls"
+        "Where to send. It may carry a token and is never shown.", example="https://crm.example.com/calls"
     )
-    method: Literal["POST", "PUT", "PATCH"] = setting("The HTTP method.", default="POST")
+    method: Literal["POST", "PUT", "PATCH"] = setting("The HTTP method: POST, PUT or PATCH.", default="POST")
     headers: Annotated[dict[str, Secret], AfterValidator(_header_fields)] = setting(
         "Further headers. Their values are never shown.", default={}, example='{Authorization: "Bearer ${CRM_TOKEN}"}'
     )

@@ -20,7 +20,7 @@ MAX_SMALL_PRINT = 300
 #: From this many seconds on a message says that it is late.
 LATE = 300
 
-TEXT = """\
+TEXT = Template("""\
 {%- set kind = event.event_type -%}
 {%- set who = "from *" ~ event.from | phone ~ "* to " ~ event.to | phone ~ " at " ~ event.event_time | time -%}
 {%- if kind in ("call_ended", "call_corrected") -%}
@@ -34,7 +34,7 @@ TEXT = """\
 {%- elif kind == "ringing" -%} :bell: *Ringing:* call {{ who }}
 {%- else -%} *{{ kind | replace("_", " ") | capitalize }}:* call {{ who }}
 {%- endif -%}
-{%- if event.tag %} · {{ event.tag }}{% endif -%}"""
+{%- if event.tag %} · {{ event.tag }}{% endif -%}""")
 
 #: What Slack answers, whatever the status, when the webhook, its channel or its workspace is no more:
 #: https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks#handling_errors
@@ -56,9 +56,9 @@ class SlackSettings(Settings):
     url: Annotated[Secret, AfterValidator(_web_address)] = setting(
         "The address of the incoming webhook, from the settings of your Slack app.", example="${SLACK_WEBHOOK_URL}"
     )
-    text: Template = setting(
-        "The message, in Slack's mrkdwn.",
-        default=Template(TEXT),
+    text: Template | None = setting(
+        "The message, in Slack's mrkdwn. Without it, each kind of event has a text of its own.",
+        default=None,
         example="Missed call from {{ event.from | phone }}",
     )
 
@@ -72,7 +72,7 @@ class Slack(Plugin[SlackSettings]):
     order = "call"
 
     def deliver(self, delivery: Delivery) -> None:
-        text = self.settings.text.render(delivery.names, _escape).strip()
+        text = (self.settings.text or TEXT).render(delivery.names, _escape).strip()
         if not text:
             raise PermanentFailure("the text template made an empty message, which Slack refuses")
         text = _cut(text, MAX_SECTION)

@@ -93,8 +93,8 @@ def _lock(data: Path, role: str) -> int:
             holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
             if _alive(holder) or time.monotonic() > deadline:
                 os.close(descriptor)
-                text = f"another callrouter (process {holder or 'unknown'}) is running the {role} on {data}/; stop it first"
-                raise AlreadyRunning(text) from None
+                who = f"another callrouter (process {holder or 'unknown'})"
+                raise AlreadyRunning(f"{who} is running the {role} on {data}/; stop it first") from None
             time.sleep(0.05)
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
@@ -215,7 +215,7 @@ class _Quiet:
     def before_fork(self) -> None:
         return
 
-    def in_parent(self, pid: int) -> None:
+    def in_parent(self) -> None:
         return
 
     def ended(self) -> None:
@@ -283,7 +283,7 @@ class WorkerPart(_Quiet):
     def before_fork(self) -> None:
         self._wiring.control, self._inner = socket.socketpair()
 
-    def in_parent(self, pid: int) -> None:
+    def in_parent(self) -> None:
         if self._inner:
             self._inner.close()
             self._inner = None
@@ -296,7 +296,10 @@ class WorkerPart(_Quiet):
         log = logs.start(self.name)
         store = SqliteStore.open(wiring.config.data)
         try:
-            return Worker(wiring.config, store, log, wiring.metrics, inner, wiring.senders).run()
+            worker = Worker(
+                wiring.config, store, log=log, metrics=wiring.metrics, control=inner, senders=wiring.senders
+            )
+            return worker.run()
         finally:
             store.close()
 
@@ -322,7 +325,7 @@ class SenderPart(_Quiet):
     def before_fork(self) -> None:
         self._pair = socket.socketpair()
 
-    def in_parent(self, pid: int) -> None:
+    def in_parent(self) -> None:
         assert self._pair is not None and self._wiring.control is not None  # noqa: S101, PT018 - ready said so
         theirs, ours = self._pair
         self._wiring.senders_running.add(self._index)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from router import phone
+from router.event import EVENT_TYPES, OWN_TYPES
 
 #: What a condition is asked about: the event's fields, its derived facts and ``source``, in one flat mapping.
 Subject = Mapping[str, Any]
@@ -22,13 +23,9 @@ Subject = Mapping[str, Any]
 #: Where a mistake is reported: the faulty key or value itself, a sentence, and what to write instead.
 Report = Callable[[object, str, str | None], None]
 
-#: Our own events, which a rule sees only when it names them.
-OWN_EVENTS = ("call_ended", "call_corrected")
 #: Facts that hold on our own events alone.
 OWN_FACTS = ("ended", "missed", "outcome")
 
-_SENDER_EVENTS = ("call_setup", "ringing", "early_media", "answered", "completed", "busy", "cancelled", "rejected",
-                  "on_call_event", "failed", "transfer")  # fmt: skip
 _CHOICES: Mapping[str, tuple[str, ...]] = {
     "direction": ("inbound", "outbound"),
     "outcome": ("answered", "no_answer", "busy", "cancelled", "rejected", "failed", "machine", "unknown"),
@@ -192,7 +189,7 @@ class _Compiler:
         self._region = region
         self._extra_types = extra_types
         self._choices = dict(_CHOICES)
-        self._choices["event_type"] = (*_SENDER_EVENTS, *sorted(extra_types), *OWN_EVENTS)
+        self._choices["event_type"] = tuple(sorted(EVENT_TYPES | extra_types | OWN_TYPES))
         if sources is not None:
             self._choices["source"] = tuple(sorted(sources))
 
@@ -219,7 +216,7 @@ class _Compiler:
         known = set(self._choices["event_type"])
         types = [test for test in tests if test.key == "event_type" and not test.negated and test.exact <= known]
         for test in types:
-            if facts and not any(map(test.compiled(), ({"event_type": own} for own in OWN_EVENTS))):
+            if facts and not any(map(test.compiled(), ({"event_type": own} for own in OWN_TYPES))):
                 place = at["event_type"] if isinstance(at, Mapping) and "event_type" in at else at
                 text = f'this never matches: "{facts[0]}" holds on call_ended alone, not on {test.wanted}'
                 self._report(place, text, "leave event_type out, or write event_type: call_ended")
@@ -291,9 +288,12 @@ class _Compiler:
         return str(value)
 
     def _pattern(self, key: str, pattern: str) -> str:
-        choices = [name for name in self._choices.get(key, ()) if name not in OWN_EVENTS]
+        choices = [name for name in self._choices.get(key, ()) if name not in OWN_TYPES]
         if key in self._choices and not any(re.fullmatch(_expression(pattern), choice) for choice in choices):
-            self._report(pattern, f'no {key} is like "{pattern}"', f"there are {', '.join(self._choices[key])}")
+            hint = f"there are {', '.join(choices)}; call_ended and call_corrected must be named in full"
+            if key != "event_type":
+                hint = f"there are {', '.join(choices)}"
+            self._report(pattern, f'no {key} is like "{pattern}"', hint)
         if key in _NUMBERS and pattern[0] not in "+*?":
             hint = 'numbers are compared as +442071234567: write for example "+44*"'
             self._report(pattern, f'no phone number is like "{pattern}"', hint)
@@ -321,7 +321,7 @@ def _names_own_events(part: Part) -> bool:
     if isinstance(part, Group):
         return any(map(_names_own_events, part.parts))
     return part.key in OWN_FACTS or (
-        part.key == "event_type" and not part.negated and not part.exact.isdisjoint(OWN_EVENTS)
+        part.key == "event_type" and not part.negated and not part.exact.isdisjoint(OWN_TYPES)
     )
 
 

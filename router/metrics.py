@@ -51,6 +51,9 @@ class Metrics:
         self._deliveries = counter("deliveries", "Deliveries that ended, by end state.", "destination", "state")
         self._attempt_seconds = histogram("attempt_seconds", "How long attempts took.", _SLOW, "destination")
         self._delivery_seconds = histogram("delivery_seconds", "Acceptance to delivered.", _SLOW, "destination")
+        # Looking a child up by its labels, and writing it, costs more than counting in a dictionary.
+        self._children: dict[tuple[Any, ...], Any] = {}
+        self._pending: dict[Any, int] = {}
         self._turns = counter("worker_turns", "Turns of the worker: one transaction each.")
         self._turn_seconds = histogram("worker_turn_seconds", "How long a turn took.", _FAST)
 
@@ -58,7 +61,7 @@ class Metrics:
 
     def accepted(self, source: str, seconds: float) -> None:
         """Count one event answered with 200 after *seconds*."""
-        self._accepted.labels(source).inc()
+        self._child(self._accepted, source).inc()
         self._accept_seconds.observe(seconds)
 
     def rejected(self, source: str, why: str) -> None:
@@ -70,30 +73,44 @@ class Metrics:
     def routed(self, source: str, *, duplicate: bool, unmatched: bool, quarantined: bool, seconds: float) -> None:
         """Count one inbox entry that was routed *seconds* after its acceptance."""
         if quarantined:
-            self._quarantined.labels(source).inc()
+            self._count(self._quarantined, source)
         elif duplicate:
-            self._duplicates.labels(source).inc()
+            self._count(self._duplicates, source)
         else:
-            self._routed.labels(source).inc()
+            self._count(self._routed, source)
             self._route_seconds.observe(seconds)
             if unmatched:
-                self._unmatched.labels(source).inc()
+                self._count(self._unmatched, source)
 
     def attempted(self, destination: str, outcome: str, seconds: float) -> None:
         """Count one attempt that took *seconds*."""
-        self._attempts.labels(destination, outcome).inc()
-        self._attempt_seconds.labels(destination).observe(seconds)
+        self._count(self._attempts, destination, outcome)
+        self._child(self._attempt_seconds, destination).observe(seconds)
 
     def ended(self, destination: str, state: State, seconds: float) -> None:
         """Count one delivery that reached an end state *seconds* after acceptance."""
-        self._deliveries.labels(destination, state.word).inc()
+        self._count(self._deliveries, destination, state.word)
         if state is State.DELIVERED:
-            self._delivery_seconds.labels(destination).observe(seconds)
+            self._child(self._delivery_seconds, destination).observe(seconds)
 
     def turned(self, seconds: float) -> None:
-        """Count one turn of the worker."""
+        """Count one turn of the worker, and write down what it has counted."""
         self._turns.inc()
         self._turn_seconds.observe(seconds)
+        for child, count in self._pending.items():
+            child.inc(count)
+        self._pending.clear()
+
+    def _count(self, counter: Any, *labels: str) -> None:
+        child = self._child(counter, *labels)
+        self._pending[child] = self._pending.get(child, 0) + 1
+
+    def _child(self, parent: Any, *labels: str) -> Any:
+        key = (parent, *labels)
+        child = self._children.get(key)
+        if child is None:
+            child = self._children[key] = parent.labels(*labels)
+        return child
 
     # The admin listener ----------------------------------------------------------------------------------
 

@@ -43,7 +43,7 @@ class Part(Protocol):
     def before_fork(self) -> None:
         """Make in the supervisor what both sides share."""
 
-    def in_parent(self, pid: int) -> None:
+    def in_parent(self) -> None:
         """Let go in the supervisor of what is the child's alone."""
 
     def in_child(self, lifeline: Lifeline) -> int:
@@ -147,7 +147,7 @@ class Supervisor:
         if pid == 0:
             self._become(child.part)
         child.pid, child.started_at, child.began = pid, time.time(), time.monotonic()
-        child.part.in_parent(pid)
+        child.part.in_parent()
 
     def _become(self, part: Part) -> NoReturn:
         """Turn this forked process into *part*; never returns."""

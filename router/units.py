@@ -40,7 +40,9 @@ def rate(text: str) -> Rate:
 
 
 def spell(seconds: float) -> str:
-    """Return *seconds* for a person, in its two largest units: ``4d 3h``, ``2m 41s``, ``0.2s``."""
+    """Return *seconds* for a person, in its two largest units: ``4d 3h``, ``2m 41s``, ``3ms``."""
+    if 0 < seconds < 0.9995:
+        return f"{max(1, round(seconds * 1000))}ms"
     if seconds < 10:
         return f"{seconds:.1f}".removesuffix(".0") + "s"
     left, parts = round(seconds), []

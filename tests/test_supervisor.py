@@ -26,7 +26,7 @@ class Part:
         self.name, self.behave = name, behave
     def ready(self): return True
     def before_fork(self): pass
-    def in_parent(self, pid): pass
+    def in_parent(self): pass
     def ended(self): pass
     def in_child(self, lifeline):
         lifeline.watch(lambda: os._exit(0))

@@ -49,7 +49,18 @@ def test_what_is_no_rate_is_told_what_to_write(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0, "0s"), (0.2, "0.2s"), (5, "5s"), (9.96, "10s"), (59.7, "1m"), (161, "2m 41s"), (3600, "1h"), (90061, "1d 1h")],
+    [
+        (0, "0s"),
+        (0.2, "200ms"),
+        (0.0002, "1ms"),
+        (0.9996, "1s"),
+        (5, "5s"),
+        (9.96, "10s"),
+        (59.7, "1m"),
+        (161, "2m 41s"),
+        (3600, "1h"),
+        (90061, "1d 1h"),
+    ],
 )
 def test_seconds_are_told_in_their_two_largest_units(seconds: float, text: str) -> None:
     assert spell(seconds) == text

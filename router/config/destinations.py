@@ -75,16 +75,15 @@ class _Reader:
         reader = PluginSettings(plugin, self._key, self._block, common=common, problems=self._problems)
         settings, unset = reader.read(self._folder)
         rest = self._rest(fields, plugin)
+        enabled = fields.read("enabled", scalars.boolean, True)
         if settings is None:
             return None
-        enabled = fields.read("enabled", scalars.boolean, True)
         return Destination(
             name=str(self._key),
             plugin=plugin,
             settings=settings,
             fingerprint=_fingerprint(self._block),
             disabled=unset if enabled else "enabled: false",
-            retry=self._retry(fields),
             **rest,
         )
 
@@ -114,6 +113,7 @@ class _Reader:
                 "write order: call, or remove the key",
             )
         return {
+            "retry": self._retry(fields),
             "order": order,
             "after_dead_letter": fields.read("after_dead_letter", scalars.choice("continue", "hold"), "continue"),
             "unknown": fields.read("unknown", scalars.choice("retry", "hold"), "retry"),

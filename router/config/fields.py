@@ -125,7 +125,7 @@ def read_scalar(name: str, value: Value, reader: Callable[[str], T], problems: P
     try:
         return reader(str(value))
     except ValueError as ex:
-        problems.error(value, f"{name}: {without_secrets(str(ex), value)}")
+        problems.error(value, f"{name}: {ex}")
         return default
 
 
@@ -135,8 +135,3 @@ def check_name(kind: str, key: Text, problems: Problems) -> None:
         problems.error(key, f'"{key}" cannot be the name of a {kind}', "call it something else")
     else:
         read_scalar(kind, key, word, problems, None)
-
-
-def without_secrets(sentence: str, value: Text) -> str:
-    """Return *sentence* with what a variable brought in written as the variable: it may be a secret."""
-    return sentence.replace(str(value), value.written) if value != value.written else sentence

@@ -51,7 +51,7 @@ class Problems:
     def error(self, at: object, text: str, hint: str | None = None) -> None:
         """Note a mistake at *at*: a Place, or anything read from the file."""
         self.errors += 1
-        self._found[_Finding(_place(at), text, hint, "error")] = None
+        self._found[_Finding(_place(at), *_discreet(at, text, hint), "error")] = None
 
     def warning(self, at: object, text: str, hint: str | None = None) -> None:
         """Note a doubt."""
@@ -112,6 +112,24 @@ def guess(word: str, words: Iterable[str]) -> str:
     if near:
         return f'did you mean "{near}"?'
     return f"allowed are {', '.join(allowed)}" if allowed else "there are none yet"
+
+
+def _discreet(at: object, text: str, hint: str | None) -> tuple[str, str | None]:
+    """Return what is said of *at*, with the variable's name in place of what it holds: that may be a secret.
+
+    Guesses are left out, because they resemble what was guessed from.
+    """
+    written = getattr(at, "written", None)
+    value = str(at)
+    if written is None or written == value:
+        return text, hint
+    text = text.partition("; did you mean")[0]
+    for held in filter(None, (value, value.strip())):
+        text = text.replace(f'"{held}"', f'"{written}"')
+        # What is shorter is part of ordinary words, and no secret.
+        text = text.replace(held, written) if len(held) > 3 else text
+        hint = None if hint and (held in hint or "did you mean" in hint) else hint
+    return text, hint
 
 
 def _place(at: object) -> Place:

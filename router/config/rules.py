@@ -66,7 +66,7 @@ class RuleReader:
 
     def _rule(self, block: Block, names: dict[str, Text]) -> Rule | None:
         name = block.get("name")
-        where = f'rule "{name}"' if isinstance(name, Text) and name else "this rule"
+        where = f'rule "{name.written}"' if isinstance(name, Text) and name else "this rule"
         fields = Fields(block, self._problems, where=where, known=_KEYS, not_built=_NOT_BUILT)
         if fields.require("name", block, "a rule's name stands in logs, tables and explanations"):
             fields.read("name", scalars.word)

@@ -101,17 +101,17 @@ def address(value: str) -> Address:
             f'"{value}" does not say where; write 127.0.0.1{value} for this machine or 0.0.0.0{value} for all'
         )
     if not port.isascii() or len(port) > 5 or int(port) > 65535:
-        raise ValueError(f'"{port}" is no port; ports go to 65535')
+        raise ValueError(f'"{value}" has no valid port; ports go to 65535')
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
         if not _is_address(host):
-            raise ValueError(f'"{host}" is no IPv6 address')
+            raise ValueError(f'"{value}" has no valid IPv6 address')
     elif ":" in host:
         raise ValueError(f'an IPv6 address needs brackets; did you mean "[{host}]:{port}"?')
     elif re.fullmatch(r"[\d.]+", host) and not _is_address(host):
-        raise ValueError(f'"{host}" is no IP address')
+        raise ValueError(f'"{value}" has no valid IP address')
     elif not _HOST.fullmatch(host):
-        raise ValueError(f'"{host}" is no address; write for example 127.0.0.1:8080')
+        raise ValueError(f'"{value}" has no valid address; write for example 127.0.0.1:8080')
     return Address(host, int(port))
 
 

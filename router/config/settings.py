@@ -12,7 +12,6 @@ from typing import Any, cast
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from router.config.fields import without_secrets
 from router.config.located import Block, Items, Text, Value, bare, texts
 from router.config.problems import Problems, guess, nearest
 from router.config.scalars import boolean
@@ -110,7 +109,7 @@ class PluginSettings:
             try:
                 boolean(value)
             except ValueError as ex:
-                self._problems.error(value, f"{key}: {without_secrets(str(ex), value)}")
+                self._problems.error(value, f"{key}: {ex}")
                 return True
         return False
 
@@ -154,7 +153,6 @@ class PluginSettings:
             place = self._problems.line(value.place.line + line)
         sentence = _sentence(error, cause)
         if isinstance(value, Text):
-            sentence = without_secrets(sentence, value)
             field = self._fields.get(str(error["loc"][0]))
             if field is not None and value and _holds_secret(field.annotation):
                 sentence = sentence.replace(str(value), "<secret>")

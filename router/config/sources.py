@@ -13,7 +13,7 @@ from router.config.fields import Fields, check_name
 from router.config.located import Block, Text, Value, texts
 from router.config.model import Address, Source
 from router.config.problems import Problems
-from router.matching import OWN_EVENTS
+from router.event import OWN_TYPES
 from router.secret import Secret
 
 _KEYS = ("auth", "validation", "accept_types", "invalid")
@@ -61,7 +61,7 @@ def _source(key: Text, block: Block, listen: Address, problems: Problems) -> Sou
 
 
 def _event_type(value: str) -> str:
-    if value in OWN_EVENTS:
+    if value in OWN_TYPES:
         raise ValueError(f'"{value}" is an event of callrouter\'s own; no source may send it')
     if not re.fullmatch(r"[A-Za-z0-9_.-]+", value):
         raise ValueError(f'"{value}" is no event type: it has letters, digits, "_", "." and "-"')

@@ -2,7 +2,13 @@
 
 Two contracts. ``Store`` is for the worker, the one writer: everything it calls inside one ``transaction`` is
 one durable step. ``Reading`` is for everybody else: read-only, brief and paged, never in the writer's way.
-tests/store/test_contract.py is the law for both, whatever the database.
+tests/store is the law for both, whatever the database.
+
+A *line* is the unfinished ordered deliveries of one call to one destination, by id. Its first one is READY, LEASED or
+HELD, all others are WAITING; when it ends, the next becomes the first. A dead letter with a smaller id in the same call
+and destination keeps a first one that was added with ``held_by_dead_letter`` HELD; it goes on when no such dead
+letter is left: each was replayed, and then ended as anything but DEAD. A replayed delivery takes its old place in its
+line: what is behind it waits again, except one that is LEASED, which is ended first.
 """
 
 from __future__ import annotations
@@ -152,14 +158,18 @@ class Store(Protocol):
     def transaction(self) -> AbstractContextManager[None]:
         """Make everything inside one durable step: on disk when the block is left, or not done at all.
 
-        Raises StoreError when the database refuses; nothing of the block has happened then.
+        Raises StoreError when the database refuses; nothing of the block has happened then. A method called
+        outside any such block is a step of its own.
         """
 
     def know(self, destinations: Iterable[str], formerly: Mapping[str, str]) -> None:
-        """Give each name its lasting number; ``formerly`` maps a new name to the one it replaces."""
+        """Give each name its lasting number; ``formerly`` maps a new name to the one it replaces.
+
+        A rename to a name that the store already has changes nothing.
+        """
 
     def unknown_destinations(self, destinations: Iterable[str]) -> dict[str, int]:
-        """Return name → unfinished deliveries for stored destinations that *destinations* no longer names."""
+        """Return name → unfinished deliveries, where there are any, of those that *destinations* no longer names."""
 
     # The inbox -------------------------------------------------------------------------------------------
 
@@ -183,8 +193,8 @@ class Store(Protocol):
     def add_event(self, event: NewEvent, deliveries: Sequence[NewDelivery], *, now: float) -> int | None:
         """Keep the event and its deliveries; return its id, or None, changing nothing, when its key is known.
 
-        The first unfinished ordered delivery of a call and destination becomes READY, due at *now*; the ones
-        behind it WAITING (or HELD behind a dead letter, where ``held_by_dead_letter``).
+        A delivery that is first in its line, or not ordered, is READY, due at *now* (or HELD, as said above); one
+        behind others is WAITING. Raises StoreError for a destination that ``know`` was never told of.
         """
 
     def quarantine(self, source: str, body: bytes, faults: Sequence[Fault], received_at: float, remote: str) -> int:
@@ -209,8 +219,8 @@ class Store(Protocol):
 
         Return False, changing nothing, when it is no longer leased to ``attempt.owner`` at ``attempt.attempt``.
 
-        When the delivery is finished, the next one of its call to its destination becomes READY, due at
-        ``ended_at`` (after DEAD: HELD instead, where it was added with ``held_by_dead_letter``).
+        When it is finished, the next of its line becomes READY, due at ``ended_at``, or HELD. When it is READY again
+        and a replayed one has taken a place before it, it waits for that one, and still for its own ``due_at``.
         """
 
     def renew(self, owner: str, lease_until: float) -> None:
@@ -230,18 +240,22 @@ class Store(Protocol):
     def replay(self, deliveries: Iterable[int], now: float) -> int:
         """Make finished deliveries due again; return how many.
 
-        What was never delivered keeps its key and its attempts count on; what was delivered becomes a new
-        delivery with a new key. Unfinished ones are left alone.
+        What was never delivered keeps its key, and its attempts count on, at its old place in its line; what was
+        delivered becomes a new delivery with a new key, at the end of the line. Unfinished ones are left alone.
         """
 
     def pause(self, destination: str, reason: str, fingerprint: str, now: float) -> None:
-        """Claim nothing more of *destination* until ``resume``; ``fingerprint`` tells which settings were refused."""
+        """Claim nothing more of *destination* until ``resume``; ``fingerprint`` tells which settings were refused.
+
+        One that is paused keeps the time it was first paused at. Pausing, resuming or giving up a destination that the
+        store does not know changes nothing.
+        """
 
     def resume(self, destination: str) -> None:
         """End a pause; waiting deliveries keep their due times."""
 
     def give_up(self, destination: str, now: float) -> int:
-        """Turn all unfinished deliveries of *destination* into dead letters; return how many."""
+        """Turn all unfinished deliveries of *destination*, leased ones too, into dead letters; return how many."""
 
     def close(self) -> None:
         """Release the database; the store is not used afterwards."""
@@ -316,7 +330,7 @@ class QuarantineRow:
 
 @dataclass(frozen=True, slots=True)
 class DestinationRow:
-    """Where one destination stands. ``counts`` has deliveries by state, ``oldest_due_at`` the earliest overdue one."""
+    """Where one destination stands. ``counts`` has deliveries by state; ``oldest_due_at`` is of the READY ones."""
 
     name: str
     paused_reason: str | None
@@ -328,7 +342,10 @@ class DestinationRow:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which rows to return: every given field must hold. ``before_id`` pages, newest first."""
+    """Which rows to return: every given field must hold. ``before_id`` pages, newest first.
+
+    ``since`` is about the time of receipt. ``rule`` of an event is any that matched, of a delivery the one that asked.
+    """
 
     source: str | None = None
     call_id: str | None = None
@@ -343,13 +360,16 @@ class Filter:
 
 
 class Reading(Protocol):
-    """What everybody but the worker may ask of the store; every method is one short read transaction."""
+    """What everybody but the worker may ask of the store; every method is one short read transaction.
+
+    Raises StoreError when the database refuses, or when a question takes so long that it would hinder the writer.
+    """
 
     def events(self, where: Filter, limit: int) -> list[EventRow]:
         """Return events, newest first."""
 
     def calls(self, where: Filter, limit: int) -> list[Call]:
-        """Return calls, the one with the newest event first."""
+        """Return calls, the one heard of last first. What is said of deliveries, and ``before_id``, is a ValueError."""
 
     def deliveries(self, where: Filter, limit: int) -> list[DeliveryRow]:
         """Return deliveries, newest first."""
@@ -364,7 +384,7 @@ class Reading(Protocol):
         """Return every destination the store knows, by name."""
 
     def last_events(self) -> dict[str, float]:
-        """Return source → when its newest event was received."""
+        """Return source → when its newest event was received, not counting what callrouter says itself."""
 
     def cursors(self) -> dict[str, int]:
         """Return inbox segment → id of the last entry routed from it; ``commands`` is one of the names."""

@@ -24,6 +24,7 @@ class Lock:
         if self._path in _held:
             raise AlreadyRunning(_refusal(path, os.getpid()))
         try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._path.open("a+")
         except OSError as ex:
             raise StoreError(

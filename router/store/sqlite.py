@@ -71,7 +71,6 @@ class SqliteStore:
         Raises AlreadyRunning while another process holds it, StoreError when it cannot be used.
         """
         path = data / NAME
-        data.mkdir(parents=True, exist_ok=True)
         lock = Lock(data / "store.lock")
         try:
             db = open_for_writing(path)
@@ -172,12 +171,12 @@ class SqliteStore:
 
     @_step
     def add_event(self, event: NewEvent, deliveries: Sequence[NewDelivery], *, now: float) -> int | None:
-        if self._db.execute("SELECT 1 FROM event WHERE key = ?", (event.key,)).fetchone():
-            return None
         call = self._call_number(event.source, event.call_id)
         if call is None:
             call = self._insert_call(Call(event.source, event.call_id))
         event_id = self._insert_event(event, call)
+        if event_id is None:
+            return None
         for delivery in deliveries:
             destination = self._number(delivery.destination)
             line = call if delivery.ordered else None
@@ -298,10 +297,11 @@ class SqliteStore:
         self._calls[call.source, call.call_id] = number
         return number
 
-    def _insert_event(self, event: NewEvent, call: int) -> int:
+    def _insert_event(self, event: NewEvent, call: int) -> int | None:
         cursor = self._db.execute(
             "INSERT INTO event (key, call, event_type, event_time, received_at, from_sender, late, unmatched,"
-            " config_version, rules, facts, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " config_version, rules, facts, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (key) DO NOTHING",
             (
                 event.key,
                 call,
@@ -312,12 +312,12 @@ class SqliteStore:
                 event.late,
                 event.unmatched,
                 event.config_version,
-                _dump(list(event.rules)),
+                _rules(tuple(event.rules)),
                 _dump(dict(event.facts)),
                 event.body,
             ),
         )
-        return _id(cursor)
+        return _id(cursor) if cursor.rowcount else None
 
     def _write_heard(self) -> None:
         self._db.executemany(
@@ -326,6 +326,11 @@ class SqliteStore:
             self._heard.items(),
         )
         self._heard.clear()
+
+
+@functools.lru_cache(1024)
+def _rules(names: tuple[str, ...]) -> str:
+    return _dump(list(names))
 
 
 def _id(cursor: sqlite3.Cursor) -> int:

@@ -119,7 +119,7 @@ class Deliveries:
                 state,
                 None if finished else due_at,
                 attempt.attempt if attempt.counts else attempt.attempt - 1,
-                attempt.counts and attempt.outcome == "unknown",
+                attempt.outcome == "unknown",
                 attempt.ended_at if finished else None,
                 reason,
                 status,

@@ -29,14 +29,10 @@ _SENTENCES = {
 
 
 def open_for_writing(path: Path) -> sqlite3.Connection:
-    """Return the one writing connection to *path*, made when missing; every COMMIT on it is on disk.
+    """Return the one writing connection to *path*, a file made when missing; every COMMIT on it is on disk.
 
     Raises StoreError.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as ex:
-        raise StoreError(f"cannot make the folder {path.parent}: {ex.strerror}") from ex
     db = _connect(path, "rwc")
     try:
         db.execute("PRAGMA journal_mode = WAL")
@@ -52,8 +48,12 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
 
 def open_for_reading(path: Path) -> sqlite3.Connection:
     """Return a connection to *path* that can change nothing. Raises StoreError."""
-    if not path.exists():
-        raise StoreError(f"no store in {path.parent}: has the daemon run here?")
+    try:
+        path.stat()
+    except FileNotFoundError:
+        raise StoreError(f"no store in {path.parent}: has the daemon run here?") from None
+    except OSError as ex:
+        raise StoreError(f"cannot look at {path}: {ex.strerror}; run as the user who owns it") from ex
     return _connect(path, "ro")
 
 

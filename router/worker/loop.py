@@ -63,7 +63,7 @@ class Worker:
     """Owns the store. Single-threaded."""
 
     def __init__(
-        self, config: Config, store: Store, log: Log, metrics: Metrics, control: socket.socket, senders: int
+        self, config: Config, store: Store, *, log: Log, metrics: Metrics, control: socket.socket, senders: int
     ) -> None:
         self.config, self.store, self.log, self.metrics = config, store, log, metrics
         self.owner = f"{os.getpid()}-{time.time_ns():x}"

@@ -51,7 +51,7 @@ class Orders:
         self._store.pause(name, reason, "", now)
         return f"paused {name}" + ("" if destination else " (it is not in the configuration)")
 
-    def _resume(self, command: Command, now: float) -> str:
+    def _resume(self, command: Command, _now: float) -> str:
         name = str(command.arguments["destination"])
         self._store.resume(name)
         return f"resumed {name}"

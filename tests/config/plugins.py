@@ -60,4 +60,14 @@ class Paper(Plugin[PaperSettings]):
         return None
 
 
+class Quiet(Plugin[Settings]):
+    """Needs no setting at all."""
+
+    type = "quiet"
+    Settings = Settings
+
+    def deliver(self, delivery: Delivery) -> Receipt | None:
+        return None
+
+
 REGISTRY = Registry({"web": Found(Web, "test"), "paper": Found(Paper, "test")}, {})

@@ -15,6 +15,7 @@ def test_an_event_with_a_known_key_is_not_kept_again(store, desk, reading):
     desk.owe(key=b"k" * 24)
 
     assert store.add_event(desk.event(key=b"k" * 24), [NewDelivery("crm", None, True)], now=100) is None
+    assert len(reading.events(Filter(), 10)) == 1
     assert len(reading.deliveries(Filter(), 10)) == 1
 
 

@@ -38,6 +38,14 @@ def test_replaying_what_was_delivered_is_a_new_delivery_with_a_new_key(store, de
     assert again.key == f"{claim.key}-1"
 
 
+def test_delivered_ones_are_replayed_in_the_order_they_had(store, desk):
+    first, second = _finished(desk, State.DELIVERED), _finished(desk, State.DELIVERED)
+
+    store.replay([second.delivery_id, first.delivery_id], 200)
+
+    assert desk.one(now=200).event_id == first.event_id
+
+
 def test_the_same_delivery_asked_for_twice_at_once_is_replayed_once(store, desk):
     claim = _finished(desk, State.DELIVERED)
 

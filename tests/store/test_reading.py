@@ -150,12 +150,27 @@ def test_destinations_show_what_stands_where_and_since_when(desk, reading):
     assert (slack.name, slack.counts, slack.oldest_due_at) == ("slack", {State.DEAD: 1}, None)
 
 
-def test_the_newest_event_of_each_source_is_known(desk, reading):
-    desk.owe(source="wavix", received_at=300)
-    desk.owe(source="wavix", received_at=200)
+def test_the_newest_event_of_each_source_is_known(store, desk, reading):
+    with store.transaction():
+        desk.owe(source="wavix", received_at=300)
+        desk.owe(source="wavix", received_at=200)
+    desk.owe(source="wavix", received_at=250)
     desk.owe(source="other", received_at=100)
 
     assert reading.last_events() == {"wavix": 300, "other": 100}
+
+
+def test_an_event_that_was_not_kept_is_no_sign_of_life(store, desk, reading):
+    def step():
+        with store.transaction():
+            desk.owe(source="other", received_at=900)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        step()
+    desk.owe(source="wavix", received_at=100)
+
+    assert reading.last_events() == {"wavix": 100}
 
 
 def test_what_callrouter_says_itself_is_no_sign_of_life_of_a_source(desk, reading):

@@ -81,8 +81,11 @@ def test_a_store_that_cannot_be_opened_leaves_no_lock(tmp_path):
 
 
 @pytest.mark.parametrize(("pragma", "value"), [("journal_mode", "wal"), ("synchronous", 2), ("cache_size", -16000)])
-def test_the_writer_runs_with(store, pragma, value):
+def test_the_writer_runs_with(tmp_path, pragma, value):
+    store = SqliteStore.open(tmp_path)
+
     assert store._db.execute(f"PRAGMA {pragma}").fetchone() == (value,)
+    store.close()
 
 
 def test_what_was_committed_survives_a_kill(tmp_path):
@@ -96,6 +99,16 @@ def test_what_was_committed_survives_a_kill(tmp_path):
     store = SqliteStore.open(tmp_path)
     assert store.cursors() == {"a": 1}
     store.close()
+
+
+def test_what_a_killed_writer_left_can_be_read_at_once(holder, tmp_path):
+    holder.kill()
+    holder.wait(10)
+    assert (tmp_path / "store.sqlite-wal").exists()
+
+    reading = SqliteReading.open(tmp_path)
+    assert reading.events(Filter(), 10) == []
+    reading.close()
 
 
 def test_readers_can_change_nothing(reading):
@@ -157,6 +170,14 @@ def test_a_file_that_may_not_be_written_is_said_so(store):
 
     with pytest.raises(StoreError, match=r"store.sqlite cannot be written: check who owns it"):
         store.move_cursor("a", 1)
+
+
+@pytest.mark.parametrize("open_it", [SqliteStore.open, SqliteReading.open], ids=["worker", "reader"])
+def test_a_folder_that_is_none_is_said_so(tmp_path, open_it):
+    (tmp_path / "data").write_text("a file")
+
+    with pytest.raises(StoreError, match=r"cannot (open|look at) .*data/store"):
+        open_it(tmp_path / "data")
 
 
 def test_a_damaged_file_is_said_so(tmp_path):

@@ -1,0 +1,114 @@
+"""What a configuration takes from the environment and from files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CRM = 'destinations: {crm: {type: web, url: "https://crm.example", body: "%s"}}'
+
+
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        ("${NAME}", "Ada"),
+        ("Dear ${NAME}, dear ${NAME}", "Dear Ada, dear Ada"),
+        ("${NONE:-nobody}", "nobody"),
+        ("${NONE:-}", ""),
+        ("${EMPTY:-nobody}", "nobody"),
+        ("${NAME:-nobody}", "Ada"),
+        ("$${NAME}", "${NAME}"),
+        ("$NAME costs $5", "$NAME costs $5"),
+        ("${file:secrets/name}", "from a file"),
+        ("${BRACES}", "{{ event.tag }}${NAME}"),
+    ],
+)
+def test_a_variable_is_replaced_once(config: Any, tmp_path: Path, written: str, text: str) -> None:
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "name").write_text("from a file\r\n", encoding="utf-8")
+    environ = {"NAME": "Ada", "EMPTY": "", "BRACES": "{{ event.tag }}${NAME}"}
+
+    assert config(CRM % written, environ).destinations["crm"].settings.body.source == text
+
+
+def test_a_value_is_never_read_as_yaml(config: Any) -> None:
+    loaded = config("sources: {wavix: {auth: {token: '${TOKEN}'}}}", {"TOKEN": "a: [b, *c]"})
+
+    assert loaded.sources["wavix"].authentication[0].token.reveal() == "a: [b, *c]"
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda path: None, 'there is no file "secret"'),
+        (lambda path: path.mkdir(), 'there is no file "secret"'),
+        (lambda path: path.write_bytes(b"\n"), 'the file "secret" is empty'),
+        (lambda path: path.write_bytes(b"\xff\xfe"), 'the file "secret" is not UTF-8 text'),
+        (lambda path: path.write_bytes(b"x" * 70000), 'the file "secret" is larger than'),
+    ],
+)
+def test_a_file_that_holds_no_value_is_a_mistake_at_its_place(
+    mistakes: Any, tmp_path: Path, make: Any, sentence: str
+) -> None:
+    make(tmp_path / "secret")
+
+    told = mistakes(CRM % "${file:secret}")
+
+    assert told[0].startswith("1:67: ")
+    assert sentence in told[0]
+
+
+def test_an_optional_destination_without_its_variable_is_visibly_disabled(config: Any) -> None:
+    text = "destinations: {crm: {type: web, url: '${CRM_URL}', optional: true, copies: 2, body: '{{ event.tag }}'}}"
+
+    off, on = config(text), config(text, {"CRM_URL": "https://crm.example"})
+
+    assert off.destinations["crm"].disabled == "CRM_URL is not set"
+    assert off.destinations["crm"].settings.copies == 2
+    assert on.destinations["crm"].disabled is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ("copies: many", "copies"),
+        ("mehtod: PUT", 'did you mean "method"?'),
+        ("body: '{{ frm }}'", 'uses "frm"'),
+        ("body: '{{ event. }}'", "expected name or number"),
+        ("timeout: 5", "timeout"),
+    ],
+)
+def test_everything_else_of_an_optional_destination_must_be_right(mistakes: Any, settings: str, sentence: str) -> None:
+    told = mistakes(f"destinations: {{crm: {{type: web, url: '${{CRM_URL}}', optional: true, {settings}}}}}")
+
+    assert len(told) == 1
+    assert sentence in told[0]
+
+
+def test_optional_forgives_nothing_outside_its_destination(mistakes: Any) -> None:
+    assert "TOKEN is not set" in mistakes("sources: {wavix: {auth: {token: '${TOKEN}'}}}")[0]
+
+
+@pytest.mark.parametrize("secret", ["hunter2 hunter2", " hunter2", "hunter2:8080", "10.0.0.1/8 hunter2", "hunter2*"])
+def test_what_a_variable_holds_is_in_no_message(mistakes: Any, secret: str) -> None:
+    text = """
+listen: "${S}"
+store: "${S}"
+timezone: "${S}"
+region: "${S}"
+own_numbers: ["${S}"]
+trusted_proxies: ["${S}"]
+calls: {settle: "${S}"}
+sources: {wavix: {validation: "${S}", accept_types: ["${S}"], auth: {allow: ["${S}"]}}}
+destinations:
+  crm: {type: web, url: "x", method: "${S}", copies: "${S}", compress: "${S}", pause: "${S}",
+        timeout: "${S}", rate: "${S}"}
+rules: [{name: "${S}", when: {direction: "${S}", missed: "${S}", customer_number: "${S}"}, send: ["${S}"]}]
+"""
+
+    told = mistakes(text, {"S": secret})
+
+    assert len(told) > 15
+    assert "hunter2" not in "".join(told)
