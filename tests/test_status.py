@@ -214,6 +214,18 @@ def test_a_dead_daemon_that_nobody_has_waited_for_does_not_live(tmp_path, living
     assert not daemons(tmp_path)[0].alive
 
 
+def test_a_dead_process_of_a_living_daemon_does_not_live_although_nobody_has_waited_for_it(tmp_path, living):
+    worker = subprocess.Popen([sys.executable, "-c", ""])
+    os.waitid(os.P_PID, worker.pid, os.WEXITED | os.WNOWAIT)
+    write(tmp_path, living.pid, worker.pid)
+
+    (found,) = daemons(tmp_path)
+    worker.wait()
+
+    assert found.alive
+    assert not found.processes[0].alive
+
+
 def test_a_stranger_with_the_number_of_a_daemon_is_not_taken_for_it(tmp_path):
     stranger = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE, cwd="/")
     try:

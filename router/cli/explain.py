@@ -48,6 +48,7 @@ class _Explanation:
     epilog=options.exits(
         done="explained, and as expected",
         no="the event would be refused, or something else than --expect would be sent",
+        store=False,
     ),
 )
 @click.argument("event", type=click.File("rb"))

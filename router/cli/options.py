@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., object])
 
-_EXITS = {0: "done", 1: "our own error", 2: "the command line or the configuration is wrong", 4: "the store refused"}
+_EXITS = {
+    0: "done",
+    1: "it failed; the sentence on stderr says why",
+    2: "the command line or the configuration is wrong",
+    4: "the store refused",
+}
 
 
 def exits(*, no: str | None = None, done: str | None = None, store: bool = True) -> str:

@@ -122,14 +122,17 @@ class Played:
         with closing(SqliteStore.open(self.config.data)) as store, store.transaction():
             return store.quarantine("phone", body, [Fault(path, "is missing") for path in faults], at, "10.0.0.9")
 
-    def attempt(self, destination: str, state: State, reason: str | None = None, *, limit: int = 100) -> list[int]:
+    def take_in(self, quarantine_id: int) -> None:
+        with closing(SqliteStore.open(self.config.data)) as store, store.transaction():
+            store.readmitted(quarantine_id, NOW)
+
+    def attempt(self, destination: str, state: State, reason: str | None = None, *, due: float = NOW + 60) -> list[int]:
         """End what is due for *destination* in *state*, and return the deliveries."""
         ended = []
         with closing(SqliteStore.open(self.config.data)) as store, store.transaction():
-            claims = store.claim(destination, now=4e9, owner="test", lease_until=5e9, limit=limit)
+            claims = store.claim(destination, now=4e9, owner="test", lease_until=5e9, limit=100)
             for claim in claims:
                 outcome = "delivered" if state is State.DELIVERED else "refused"
-                due = NOW + 60 if state is State.READY else None
                 store.record(
                     Attempt(claim.delivery_id, claim.attempt, "test", state, outcome, reason, 404, NOW, NOW + 0.25, due)
                 )
@@ -152,7 +155,7 @@ def daemon_says(folder) -> Iterator[Callable[..., None]]:
     """Writes data/daemon.json as a supervisor would; a real process stands in for it."""
     process = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()", "router"], stdin=subprocess.PIPE)
 
-    def say(*, listen: str = "127.0.0.1:8080", version: str = "v1") -> None:
+    def say(*, listen: str = "127.0.0.1:8080", version: str = "v1", name: str = "daemon.json") -> None:
         (folder / "data").mkdir(exist_ok=True)
         worker = {"name": "worker", "pid": process.pid, "started_at": NOW, "restarts": 0, "state": "running"}
         said = {
@@ -164,7 +167,7 @@ def daemon_says(folder) -> Iterator[Callable[..., None]]:
             "admin": "127.0.0.1:8081",
             "processes": [{**worker, "last_exit": None}],
         }
-        (folder / "data" / "daemon.json").write_text(json.dumps(said))
+        (folder / "data" / name).write_text(json.dumps(said))
 
     yield say
     process.communicate()

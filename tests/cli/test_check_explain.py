@@ -73,6 +73,7 @@ def test_an_event_that_ends_its_call_is_explained_with_the_call_ended_that_follo
         ("completed", "archive", 3),
         ("completed", "archive,crm,pager", 3),
         ("call_setup", " archive ", 0),
+        ("ringing", "archive", 0),
         ("call_setup", "", 3),
     ],
 )

@@ -41,6 +41,12 @@ def test_a_running_daemon_is_said_to_do_it_now(run, dead, daemon_says):
     assert "The running daemon carries it out now." in run("replay", "--yes").err
 
 
+def test_a_daemon_that_only_receives_is_not_said_to_do_it_now(run, dead, daemon_says):
+    daemon_says(name="daemon-ingest.json")
+
+    assert "it carries this out when it starts" in run("replay", "--yes").err
+
+
 def test_a_dry_run_lists_and_changes_nothing(run, dead, recorded):
     ran = run("replay", "--dry-run")
 
@@ -117,6 +123,15 @@ def test_all_refused_events_are_taken_in(run, played, recorded):
     run("replay", "--rejected", "--yes")
 
     assert recorded() == [("readmit", {"quarantined": numbers})]
+
+
+def test_what_was_taken_in_before_is_not_taken_in_again(run, played, recorded):
+    first, second = played.refuse(), played.refuse()
+    played.take_in(first)
+
+    run("replay", "--rejected", "--yes", first, second)
+
+    assert recorded() == [("readmit", {"quarantined": [second]})]
 
 
 def test_a_refused_event_that_is_not_there_is_said(run, played, recorded):

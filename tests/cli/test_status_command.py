@@ -71,6 +71,15 @@ def test_a_disabled_destination_says_why_and_alarms_nobody(run, config, played, 
     assert "PAGER_URL" in ran.out
 
 
+def test_a_delivery_that_waits_for_its_next_attempt_is_not_overdue(run, played):
+    played.call("missed")
+    played.attempt("crm", State.READY, "crm answered 503", due=time.time() + 900)
+
+    (crm,) = (one for one in run("status", "--json").json[0]["destinations"] if one["name"] == "crm")
+
+    assert (crm["waiting"], crm["overdue_since"]) == (1, None)
+
+
 def test_json_says_the_same(run, played):
     played.call("missed")
 
