@@ -9,11 +9,14 @@ import time
 from collections.abc import Collection
 from pathlib import Path
 
+from router.commands import CommandFile
 from router.config import Address, Config
 from router.errors import AlreadyRunning, ConfigError, Problem, RouterError
 from router.logs import Log
 from router.store.sqlite import SqliteStore
 from router.store.sqlite_reading import SqliteReading
+from router.worker.orders import CURSOR, Orders
+from router.worker.routing import Routing
 
 INGEST, WORKER = "ingest", "worker"
 #: Seconds to wait for the processes of a killed daemon to end before a new one refuses to start.
@@ -84,8 +87,12 @@ def prepare_store(config: Config, log: Log) -> None:
     store = SqliteStore.open(config.data)
     try:
         formerly = {name: d.formerly for name, d in config.destinations.items() if d.formerly}
+        orders = Orders(store, Routing(store, config), config, log)
         with store.transaction():
             store.know(config.destinations, formerly)
+            # A daemon that will not start must still hear `give-up`: it is how an operator gets it to start.
+            orders.obey(CommandFile(config.data), store.cursors().get(CURSOR, 0), time.time())
+        log.flush()
         stranded = store.unknown_destinations(config.destinations)
         if stranded:
             raise ConfigError([_stranded(config, name, count) for name, count in sorted(stranded.items())])

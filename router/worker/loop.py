@@ -25,7 +25,7 @@ from router.sender import Outcome, Share
 from router.store import Attempt, Claim, Lapsed, Store
 from router.worker import report
 from router.worker.limits import Bucket, room
-from router.worker.orders import Orders
+from router.worker.orders import CURSOR, Orders
 from router.worker.routing import Routed, Routing
 from router.worker.senders import Ended, Senders
 from router.worker.verdict import expired_before_sending, judge
@@ -222,11 +222,7 @@ class Worker:
     def _tick(self, turn: Turn, now: float) -> None:
         self._next_tick = now + TICK
         turn.ticked = True
-        position = self.cursors.get("commands", 0)
-        for command in self.commands.after(position):
-            self.orders.carry_out(command, now)
-            self.store.move_cursor("commands", command.id)
-            self.cursors["commands"] = command.id
+        self.cursors[CURSOR] = self.orders.obey(self.commands, self.cursors.get(CURSOR, 0), now)
         turn.routed += [(routed, now) for routed in self.orders.readmitted]
         self.orders.readmitted.clear()
         if now >= self._next_renewal:

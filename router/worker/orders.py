@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from router.commands import Command
+from router.commands import Command, CommandFile
 from router.config import Config
 from router.logs import Log
 from router.store import Store
 from router.worker.routing import Routed, Routing
+
+#: The name under which the store remembers how far the file of commands has been read.
+CURSOR = "commands"
 
 
 class Orders:
@@ -27,6 +30,14 @@ class Orders:
             "give-up": self._give_up,
             "readmit": self._readmit,
         }
+
+    def obey(self, commands: CommandFile, position: int, now: float) -> int:
+        """Carry out what was recorded after *position*, inside the open transaction; return the new position."""
+        for command in commands.after(position):
+            self.carry_out(command, now)
+            position = command.id
+            self._store.move_cursor(CURSOR, position)
+        return position
 
     def carry_out(self, command: Command, now: float) -> None:
         """Do what *command* says; an action this version does not know is reported and skipped."""
