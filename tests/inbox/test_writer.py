@@ -196,6 +196,31 @@ def test_a_full_disk_refuses_and_later_entries_are_taken_again(writer, reader, f
     assert [each.body for each in reader.read({}, 10)] == [b"before", b"after"]
 
 
+def test_a_commit_of_many_that_fails_keeps_none_of_them(writer, reader, folder, entry):
+    async def run():
+        await writer.append(entry("before"))
+        with full_disk(300_000):
+            many = [writer.append(entry(b"x" * 4000)) for _ in range(200)]
+            assert {type(answer) for answer in await asyncio.gather(*many, return_exceptions=True)} == {StoreError}
+        await asyncio.gather(*(writer.append(entry("after")) for _ in range(200)))
+
+    asyncio.run(run())
+
+    assert [each.body for each in reader.read({}, 500)] == [b"before"] + [b"after"] * 200
+
+
+def test_what_cannot_be_written_leaves_nothing_half_written(writer, reader, entry):
+    async def run():
+        many = [writer.append(entry(str(number))) for number in range(99)]
+        answers = await asyncio.gather(*many, writer.append(entry(remote=[])), return_exceptions=True)
+        assert {type(answer) for answer in answers} == {StoreError}
+        await writer.append(entry("after"))
+
+    asyncio.run(run())
+
+    assert [each.body for each in reader.read({}, 500)] == [b"after"]
+
+
 def test_a_disk_that_does_not_answer_fails_all_who_wait_and_then_all_who_come(open_writer, folder, entry):
     async def run():
         writer = open_writer(patience=0.5)
