@@ -6,16 +6,15 @@ goes through ``logging`` and ends here too.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import time
 from typing import Any
 
+from pydantic_core import to_json
+
 _COLOURS = {"error": "\x1b[31m", "warning": "\x1b[33m", "good": "\x1b[32m", "quiet": "\x1b[2m"}
 _PLAIN = "\x1b[0m"
-#: Made once: ``json.dumps`` with any option makes an encoder for every line.
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
 #: A write of this size to a pipe is one piece, so that lines of several processes never mix.
 _PIECE = 4096
 
@@ -40,7 +39,7 @@ class Log:
         else:
             line = {"at": round(time.time(), 3), "level": level, "process": self.process, "what": word, **fields}
             line["text"] = text
-            self._lines.append(_encode(line).encode() + b"\n")
+            self._lines.append(to_json(line, fallback=str) + b"\n")
 
     def say(self, word: str, text: str, *, level: str = "info", tone: str = "", **fields: Any) -> None:
         """Write one line now."""

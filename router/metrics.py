@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +31,17 @@ class Metrics:
         self._folder = folder
         # prometheus-client looks at this variable once, when it is imported.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
-        from prometheus_client import CollectorRegistry, Counter, Histogram  # noqa: PLC0415 - see above
+        import prometheus_client  # noqa: PLC0415 - see above
 
-        registry = CollectorRegistry()
+        registry = prometheus_client.CollectorRegistry()
 
         def counter(name: str, help: str, *labels: str) -> Any:
-            return Counter(f"callrouter_{name}", help, labels, registry=registry)
+            return prometheus_client.Counter(f"callrouter_{name}", help, labels, registry=registry)
 
         def histogram(name: str, help: str, buckets: Iterable[float], *labels: str) -> Any:
-            return Histogram(f"callrouter_{name}", help, labels, registry=registry, buckets=tuple(buckets))
+            return prometheus_client.Histogram(
+                f"callrouter_{name}", help, labels, registry=registry, buckets=tuple(buckets)
+            )
 
         self._accepted = counter("events_accepted", "Events answered with 200 and on disk.", "source")
         self._rejected = counter("requests_rejected", "Requests not accepted, by reason.", "source", "why")
@@ -54,6 +58,7 @@ class Metrics:
         # Looking a child up by its labels, and writing it, costs more than counting in a dictionary.
         self._children: dict[tuple[Any, ...], Any] = {}
         self._pending: dict[Any, int] = {}
+        self._observed: dict[Any, list[float]] = {}
         self._turns = counter("worker_turns", "Turns of the worker: one transaction each.")
         self._turn_seconds = histogram("worker_turn_seconds", "How long a turn took.", _FAST)
 
@@ -78,20 +83,20 @@ class Metrics:
             self._count(self._duplicates, source)
         else:
             self._count(self._routed, source)
-            self._route_seconds.observe(seconds)
+            self._observe(self._route_seconds, seconds)
             if unmatched:
                 self._count(self._unmatched, source)
 
     def attempted(self, destination: str, outcome: str, seconds: float) -> None:
         """Count one attempt that took *seconds*."""
         self._count(self._attempts, destination, outcome)
-        self._child(self._attempt_seconds, destination).observe(seconds)
+        self._observe(self._child(self._attempt_seconds, destination), seconds)
 
     def ended(self, destination: str, state: State, seconds: float) -> None:
         """Count one delivery that reached an end state *seconds* after acceptance."""
         self._count(self._deliveries, destination, state.word)
         if state is State.DELIVERED:
-            self._child(self._delivery_seconds, destination).observe(seconds)
+            self._observe(self._child(self._delivery_seconds, destination), seconds)
 
     def turned(self, seconds: float) -> None:
         """Count one turn of the worker, and write down what it has counted."""
@@ -100,6 +105,12 @@ class Metrics:
         for child, count in self._pending.items():
             child.inc(count)
         self._pending.clear()
+        for histogram, values in self._observed.items():
+            _observe_all(histogram, values)
+        self._observed.clear()
+
+    def _observe(self, histogram: Any, seconds: float) -> None:
+        self._observed.setdefault(histogram, []).append(seconds)
 
     def _count(self, counter: Any, *labels: str) -> None:
         child = self._child(counter, *labels)
@@ -125,6 +136,14 @@ class Metrics:
         registry.register(_Shared(lambda: merge(files, accumulate=True)))
         registry.register(_StoreGauges(reading))
         return generate_latest(registry)
+
+
+def _observe_all(histogram: Any, values: Sequence[float]) -> None:
+    """Do what ``observe`` does for each of *values*, with one write per bucket: a turn has hundreds of them."""
+    counts = Counter(bisect_left(histogram._upper_bounds, value) for value in values)
+    for bucket, count in counts.items():
+        histogram._buckets[bucket].inc(count)
+    histogram._sum.inc(sum(values))
 
 
 class _Shared:

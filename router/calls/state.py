@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence, Set
+from dataclasses import dataclass, field, fields, replace
 from enum import IntEnum
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from router import clock, phone
@@ -20,7 +21,7 @@ class CallState(IntEnum):
     ENDED = 3
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
     """One call of one source, as its events so far tell it. Moments are seconds since 1970; None: not known."""
 
@@ -58,6 +59,17 @@ class Call:
     #: ``once: call`` rules that this call has used up.
     fired: frozenset[str] = field(default_factory=frozenset)
 
+    def values(self) -> tuple[Any, ...]:
+        """Every value in the order of the fields, as plain as another process needs them for ``of``."""
+        source, call_id, state, *rest = _VALUES(self)
+        return (source, call_id, int(state), *rest)
+
+    @classmethod
+    def of(cls, values: Sequence[Any]) -> Call:
+        """Return the call whose ``values`` these are."""
+        source, call_id, state, *rest = values
+        return cls(source, call_id, CallState(state), *rest)
+
     def as_mapping(self) -> dict[str, Any]:
         """The call for templates and plugins: JSON values only, times as text, ``uuid`` for ``call_id``."""
         return {
@@ -81,6 +93,9 @@ class Call:
             "last_event_at": clock.text(self.last_event_at),
             "events": self.events,
         }
+
+
+_VALUES: Callable[[Call], tuple[Any, ...]] = attrgetter(*(each.name for each in fields(Call)))
 
 
 class Step(NamedTuple):

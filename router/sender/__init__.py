@@ -21,9 +21,12 @@ class Job(NamedTuple):
     source: str
     received_at: float
     body: bytes
-    facts: dict[str, Any]
-    call: dict[str, Any]
-    receipt: dict[str, Any] | None
+    #: JSON.
+    facts: str
+    #: The values of a ``Call``, in the order of its fields.
+    call: tuple[Any, ...]
+    #: JSON, or None.
+    receipt: str | None
 
 
 class Outcome(NamedTuple):

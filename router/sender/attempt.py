@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from router import clock, event
+from router.calls import Call
 from router.config.model import Destination
 from router.errors import (
     AnswerLost,
@@ -105,6 +106,33 @@ class Attempts:
         )
 
 
+class _Later(Mapping[str, Any]):
+    """A mapping that is made when somebody looks into it: most plugins use one of the three, or none."""
+
+    __slots__ = ("_made", "_make")
+
+    def __init__(self, make: Callable[[], Mapping[str, Any]]) -> None:
+        self._make = make
+        self._made: Mapping[str, Any] | None = None
+
+    def _mapping(self) -> Mapping[str, Any]:
+        if self._made is None:
+            self._made = self._make()
+        return self._made
+
+    def __getitem__(self, name: str) -> Any:
+        return self._mapping()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._mapping())
+
+    def __len__(self) -> int:
+        return len(self._mapping())
+
+    def __repr__(self) -> str:
+        return repr(self._mapping())
+
+
 def delivery_of(job: Job) -> Delivery:
     """Return *job* as plugins see it."""
     return Delivery(
@@ -112,11 +140,11 @@ def delivery_of(job: Job) -> Delivery:
         attempt=job.attempt,
         destination=job.destination,
         rule=job.rule,
-        event=event.read(job.body, job.source, job.received_at).fields,
+        event=_Later(lambda: event.read(job.body, job.source, job.received_at).fields),
         body=job.body,
-        call=job.call,
-        facts=job.facts,
-        receipt=job.receipt,
+        call=_Later(lambda: Call.of(job.call).as_mapping()),
+        facts=_Later(lambda: json.loads(job.facts)),
+        receipt=None if job.receipt is None else json.loads(job.receipt),
         accepted_at=job.received_at,
     )
 

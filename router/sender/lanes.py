@@ -13,6 +13,9 @@ from collections.abc import Callable, Sequence
 from router.sender import Job, Outcome
 from router.sender.attempt import Attempt, released
 
+#: A thread that ends more sends than this between two ticks mostly waits for the interpreter, not for the network.
+_KEEPS_UP = 8
+
 
 class Lane:
     """The jobs of one destination and at most *limit* threads that make the attempts.
@@ -36,6 +39,8 @@ class Lane:
         #: Sends that ended since the last tick.
         self._finished = 0
         self._sending = 0
+        #: Threads that are to rest before they take another job.
+        self._too_many = 0
 
     @property
     def backlog(self) -> int:
@@ -55,10 +60,15 @@ class Lane:
                 self._wake(1)
 
     def tick(self) -> None:
-        """Double the awake threads when jobs wait and fewer sends ended since the last tick than threads are awake."""
+        """Double the awake threads when jobs wait and fewer sends ended since the last tick than threads are awake.
+
+        Halve them when sends are so fast that one thread would do the work of several.
+        """
         with self._lock:
             if self._jobs and self._finished < self._awake:
                 self._wake(min(self._awake, len(self._jobs)))
+            elif self._finished > _KEEPS_UP * self._awake:
+                self._too_many = self._awake // 2
             self._finished = 0
 
     def stop(self, reason: str) -> None:
@@ -82,9 +92,10 @@ class Lane:
         attempt = self._attempts()
         while True:
             with self._lock:
-                job = self._jobs.popleft() if self._jobs else None
+                job = self._jobs.popleft() if self._jobs and not self._too_many else None
                 if job is None:
                     self._awake -= 1
+                    self._too_many = max(0, self._too_many - 1)
                 else:
                     self._sending += 1
             if job is None:

@@ -19,6 +19,10 @@ from router.sender.lanes import Lane
 #: Between two looks at lanes whose jobs wait, in seconds; also the longest an outcome waits for company.
 TICK = 0.005
 
+#: Between two looks at how many threads a lane needs. Longer than the system lets a thread wait for a core, or a busy
+#: machine would look like a slow destination, and more threads would make it busier.
+LOOK = 0.02
+
 #: Outcomes to a frame: small frames would wake the worker for each.
 GROUP = 64
 
@@ -68,7 +72,7 @@ class _Sender:
         self._decoder = Decoder(Job)
         self._reports = _Reports(sock)
         self._lanes: dict[str, Lane] = {}
-        self._next_tick = 0.0
+        self._next_tick = self._next_look = 0.0
         self._woken, self._wake = socket.socketpair()
 
     def run(self, grace: float) -> int:
@@ -99,6 +103,8 @@ class _Sender:
         if (now := time.monotonic()) >= self._next_tick:
             self._next_tick = now + TICK
             self._reports.flush()
+        if now >= self._next_look:
+            self._next_look = now + LOOK
             for lane in self._lanes.values():
                 lane.tick()
         return True
@@ -119,6 +125,9 @@ class _Sender:
         return self._decoder.feed(piece) if piece else None
 
     def _hand_out(self, jobs: Iterable[Job]) -> None:
+        if not any(lane.backlog for lane in self._lanes.values()):
+            # Nothing could have been sent before there was something to send.
+            self._next_look = time.monotonic() + LOOK
         by_destination: dict[str, list[Job]] = {}
         for job in jobs:
             by_destination.setdefault(job.destination, []).append(job)

@@ -60,7 +60,7 @@ def delivery_key(event_key: bytes, destination: int, replay: int) -> str:
     return f"{event_key.hex()}-{destination}-{replay}" if replay else f"{event_key.hex()}-{destination}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class NewEvent:
     """One routed event, about to be kept."""
 
@@ -83,7 +83,7 @@ class NewEvent:
     from_sender: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class NewDelivery:
     """One delivery that an event asks for."""
 
@@ -95,7 +95,7 @@ class NewDelivery:
     held_by_dead_letter: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Claim:
     """One delivery taken for an attempt, with all a sender needs: it never opens the store."""
 
@@ -108,9 +108,12 @@ class Claim:
     source: str
     received_at: float
     body: bytes
-    facts: Mapping[str, Any]
-    call: Mapping[str, Any]
-    receipt: Mapping[str, Any] | None
+    #: JSON, as it was kept: only who uses it should pay for reading it.
+    facts: str
+    #: The call as it stands now.
+    call: Call
+    #: JSON, or None where there is none.
+    receipt: str | None
     event_id: int
     event_type: str
     call_id: str
@@ -118,7 +121,7 @@ class Claim:
     unknowns: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Attempt:
     """How one attempt ended and what becomes of its delivery: the worker's verdict, ready to be recorded."""
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
-import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
+
+from pydantic_core import to_json
 
 from router.calls import Call
 from router.errors import Fault, StoreError
@@ -24,7 +25,9 @@ from router.store.sqlite_tally import Tally
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+def _dump(value: object) -> str:
+    return to_json(value).decode()
 
 
 def _step(method: Callable[Concatenate[SqliteStore, P], R]) -> Callable[Concatenate[SqliteStore, P], R]:

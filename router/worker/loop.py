@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from router import clock
+from router.calls import Call
 from router.commands import CommandFile
 from router.config import Config
 from router.errors import StoreError
@@ -33,7 +34,7 @@ from router.worker.verdict import expired_before_sending, judge
 #: Inbox entries and claims of one destination per turn.
 MOST_ENTRIES, MOST_CLAIMS = 400, 200
 #: Seconds from the start of one busy turn to the next: larger batches cost less per event.
-SHORTEST_TURN = 0.005
+SHORTEST_TURN = 0.010
 #: Seconds between looks at what nobody announces.
 TICK = 1.0
 #: A lease outlives any attempt; it is renewed while its sender lives, and matters only when something is lost.
@@ -335,8 +336,8 @@ def _claim_of(lapsed: Lapsed) -> Claim:
         source="",
         received_at=lapsed.received_at,
         body=b"",
-        facts={},
-        call={},
+        facts="{}",
+        call=Call("", ""),
         receipt=None,
         event_id=0,
         event_type="",

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 _RECENT = 10_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Routed:
     """What became of one event, for logs and counts."""
 

@@ -127,7 +127,6 @@ class Senders:
 
 
 def _job(claim: Claim) -> Job:
-    receipt = dict(claim.receipt) if claim.receipt is not None else None
     return Job(
         claim.delivery_id,
         claim.attempt,
@@ -137,7 +136,7 @@ def _job(claim: Claim) -> Job:
         claim.source,
         claim.received_at,
         claim.body,
-        dict(claim.facts),
-        dict(claim.call),
-        receipt,
+        claim.facts,
+        claim.call.values(),
+        claim.receipt,
     )

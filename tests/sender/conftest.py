@@ -13,15 +13,18 @@ from pathlib import Path
 
 import pytest
 
+from router.calls import Call
 from router.sender import Job, Outcome
 from router.sender.frames import Decoder, encode
 
 PROGRAM = Path(__file__).with_name("a_sender.py")
+CALL = Call("wavix", "c1")
 BODY = json.dumps({"uuid": "c1", "event_type": "ringing", "event_time": "2025-09-22T12:56:38Z"}).encode()
 
 
 def make_job(number: int, destination: str = "fast") -> Job:
-    return Job(number, 1, destination, "rule", f"key-{number}", "wavix", 1000.0, BODY, {"first": True}, {}, None)
+    key, facts = f"key-{number}", '{"first":true}'
+    return Job(number, 1, destination, "rule", key, "wavix", 1000.0, BODY, facts, CALL.values(), None)
 
 
 class SenderProcess:

@@ -47,11 +47,13 @@ def fail(ex: BaseException):
 
 
 def test_a_plugin_sees_the_event_by_the_senders_names_and_the_bytes_as_they_came():
-    delivery = delivery_of(make_job(3)._replace(receipt={"ts": "1"}, attempt=2))
+    delivery = delivery_of(make_job(3)._replace(receipt='{"ts": "1"}', attempt=2))
 
     assert delivery.event["event_type"] == "ringing"
     assert delivery.event["source"] == "wavix"
     assert delivery.body == BODY
+    assert (delivery.call["uuid"], delivery.call["state"]) == ("c1", "setup")
+    assert dict(delivery.facts) == {"first": True}
     assert (delivery.key, delivery.attempt, delivery.rule) == ("key-3", 2, "rule")
     assert (delivery.receipt, delivery.accepted_at) == ({"ts": "1"}, 1000.0)
 
@@ -105,6 +107,6 @@ def test_the_plugin_is_made_once():
 
 
 def test_a_body_that_is_no_event_does_not_stop_the_sender():
-    outcome = attempts_that(lambda _: None).make(make_job(1)._replace(body=b"no json"))
+    outcome = attempts_that(lambda delivery: delivery.event["uuid"]).make(make_job(1)._replace(body=b"no json"))
 
     assert outcome.kind == "bug"

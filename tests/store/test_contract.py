@@ -154,8 +154,8 @@ def test_a_claim_has_all_a_sender_needs(store, desk):
     assert (claim.attempt, claim.destination, claim.rule, claim.unknowns) == (1, "crm", "missed", 0)
     assert claim.key.startswith("01" * 24 + "-")
     assert (claim.source, claim.call_id, claim.event_type, claim.event_id) == ("wavix", "call-1", "ringing", event_id)
-    assert (claim.received_at, claim.body, claim.facts) == (100.0, b'{"uuid": "x"}', {"missed": True})
-    assert claim.call == Call("wavix", "call-1", tag="sales").as_mapping()
+    assert (claim.received_at, claim.body, claim.facts) == (100.0, b'{"uuid": "x"}', '{"missed":true}')
+    assert claim.call == Call("wavix", "call-1", tag="sales")
     assert claim.receipt is None
 
 
@@ -164,7 +164,7 @@ def test_a_claim_shows_the_call_as_it_stands_now(store, desk):
     desk.owe()
     store.keep_call(Call("wavix", "call-1", tag="after"))
 
-    assert desk.one().call["tag"] == "after"
+    assert desk.one().call.tag == "after"
 
 
 def test_the_oldest_due_is_claimed_first_and_no_more_than_asked_for(desk):
@@ -291,7 +291,7 @@ def test_a_receipt_comes_with_the_next_claim_of_the_same_call_and_destination(de
     desk.owe("call-1")
     desk.end(desk.one(), receipt={"ts": "1.5"})
 
-    assert desk.one(now=101).receipt == {"ts": "1.5"}
+    assert desk.one(now=101).receipt == '{"ts": "1.5"}'
 
 
 def test_a_receipt_is_of_no_other_call_and_no_other_destination(desk):
@@ -310,7 +310,7 @@ def test_the_last_receipt_wins_and_a_delivery_without_one_keeps_it(desk):
         desk.end(desk.one(), receipt=receipt)
     desk.owe()
 
-    assert desk.one().receipt == {"n": 2}
+    assert desk.one().receipt == '{"n": 2}'
 
 
 # Leases ------------------------------------------------------------------------------------------------------------

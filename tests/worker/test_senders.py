@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from router.calls import Call
 from router.sender import Job, Outcome
 from router.sender.frames import Decoder, encode
 from router.store import Claim
@@ -25,8 +26,8 @@ def claim(number: int, destination: str = "crm") -> Claim:
         source="wavix",
         received_at=100.0,
         body=b"{}",
-        facts={},
-        call={},
+        facts="{}",
+        call=Call("wavix", "c"),
         receipt=None,
         event_id=number,
         event_type="ringing",

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from router.calls import Call
 from router.config.model import Destination
 from router.plugin import Plugin, Settings
 from router.retry import RetryPolicy
@@ -156,7 +157,9 @@ def test_what_was_delivered_late_is_still_delivered():
 
 @pytest.mark.parametrize(("age", "expired"), [(0.0, False), (60.0, False), (60.1, True), (9999.0, True)])
 def test_news_that_is_too_old_is_not_sent(age, expired):
-    claim = Claim(7, 3, "chat", None, "k", "wavix", ACCEPTED, b"{}", {}, {}, None, 1, "ringing", "c", 0)
+    claim = Claim(
+        7, 3, "chat", None, "k", "wavix", ACCEPTED, b"{}", "{}", Call("wavix", "c"), None, 1, "ringing", "c", 0
+    )
 
     attempt = expired_before_sending(
         claim, destination=replace(DESTINATION, expire=60.0), owner="w1", now=ACCEPTED + age
@@ -169,6 +172,8 @@ def test_news_that_is_too_old_is_not_sent(age, expired):
 
 
 def test_news_without_an_expiry_is_never_too_old():
-    claim = Claim(7, 3, "chat", None, "k", "wavix", ACCEPTED, b"{}", {}, {}, None, 1, "ringing", "c", 0)
+    claim = Claim(
+        7, 3, "chat", None, "k", "wavix", ACCEPTED, b"{}", "{}", Call("wavix", "c"), None, 1, "ringing", "c", 0
+    )
 
     assert expired_before_sending(claim, destination=DESTINATION, owner="w1", now=ACCEPTED + 1e9) is None
