@@ -24,7 +24,9 @@ from router.logs import Log
 from router.metrics import Metrics
 from router.sender import Outcome, Share
 from router.store import Attempt, Claim, Lapsed, Store
+from router.units import spell
 from router.worker import report
+from router.worker.clockwatch import ClockWatch
 from router.worker.limits import Bucket, room
 from router.worker.orders import CURSOR, Orders
 from router.worker.routing import Routed, Routing
@@ -84,6 +86,8 @@ class Worker:
             if destination.rate
         }
         self._control = control
+        self._watch = ClockWatch(clock.now())
+        self._clock_is_right = True
         self._stopping = False
         self._lag = 0.0
         self._next_tick = self._next_renewal = 0.0
@@ -195,6 +199,7 @@ class Worker:
 
     def _take(self, turn: Turn, pending: list[Ended], now: float) -> None:
         tick = now >= self._next_tick
+        self._look_at_the_clock(now)
         for ended in pending:
             self._record(turn, ended, now)
         if tick:
@@ -203,12 +208,25 @@ class Worker:
             self._route(turn, now)
             self._claim(turn, now)
 
+    def _look_at_the_clock(self, now: float) -> None:
+        """While the wall clock has jumped, age proves nothing: nothing expires, is given up or falls silent for it."""
+        right = self._watch.believes(now)
+        if right == self._clock_is_right:
+            return
+        self._clock_is_right = right
+        if right:
+            self.log.add("clock", "the clock is right again; what is too old expires as usual")
+            return
+        off = self._watch.off_by(now)
+        text = f"the clock jumped {'forward' if off > 0 else 'back'} by {spell(abs(off))}: nothing expires until it is "
+        self.log.add("clock", f"{text}right again; if it is right now, restart callrouter", level="error")
+
     def _record(self, turn: Turn, ended: Ended, now: float) -> None:
         claim, outcome = ended.claim, ended.outcome
         destination = self.config.destinations[claim.destination]
         attempt, pause = judge(
             outcome,
-            received_at=claim.received_at,
+            received_at=claim.received_at if self._clock_is_right else now,
             unknowns=claim.unknowns,
             destination=destination,
             owner=self.owner,
@@ -240,7 +258,7 @@ class Worker:
             outcome = Outcome(lapsed.delivery_id, lapsed.attempt, "unknown", reason, None, None, lapsed.leased_at, now)
             attempt, _ = judge(
                 outcome,
-                received_at=lapsed.received_at,
+                received_at=lapsed.received_at if self._clock_is_right else now,
                 unknowns=lapsed.unknowns,
                 destination=destination,
                 owner=lapsed.owner,
@@ -262,7 +280,7 @@ class Worker:
         self._lag = now - entries[-1].received_at if entries else 0.0
         # What still waits in the inbox may hold the `answered` that keeps a call from being missed.
         until = entries[-1].received_at if len(entries) == MOST_ENTRIES else now
-        turn.routed += [(routed, now) for routed in self.routing.end_calls(until)]
+        turn.routed += [(routed, now) for routed in self.routing.end_calls(until, silent=self._clock_is_right)]
 
     def _claim(self, turn: Turn, now: float) -> None:
         for name, destination in self.config.destinations.items():
@@ -279,7 +297,7 @@ class Worker:
                 bucket.take(len(claims))
             for claim in claims:
                 expired = expired_before_sending(claim, destination=destination, owner=self.owner, now=now)
-                if expired is None:
+                if expired is None or not self._clock_is_right:
                     turn.claims.append(claim)
                 elif self.store.record(expired):
                     turn.attempts.append((claim, expired))

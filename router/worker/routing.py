@@ -82,14 +82,16 @@ class Routing:
             log.exception("An event of source %s could not be routed; it is in quarantine.", entry.source)
             return self._set_aside(entry, [_bug(ex)])
 
-    def end_calls(self, now: float, limit: int = 500) -> list[Routed]:
-        """Say ``call_ended`` or ``call_corrected`` of up to *limit* calls for which it is due, and end silent ones.
+    def end_calls(self, now: float, limit: int = 500, *, silent: bool = True) -> list[Routed]:
+        """Say ``call_ended`` or ``call_corrected`` of up to *limit* calls for which it is due.
 
+        End silent ones too, unless *silent* is False: how long a call was silent is not known while the clock is off.
         While the inbox still has entries, *now* must be the time of receipt of the last one routed: an ``answered``
         that waits there was received in time, and its call is neither missed nor silent.
         """
         told = []
-        for call in self._store.calls_to_end(now, now - self._config.stale_after, limit):
+        stale_before = now - self._config.stale_after if silent else float("-inf")
+        for call in self._store.calls_to_end(now, stale_before, limit):
             told.append(self._tell(call if call.end_due_at is not None else fall_silent(call, now), now))
         return told
 

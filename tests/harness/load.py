@@ -61,7 +61,7 @@ class Generator:
         self.shared = counters.values if counters else memoryview(bytearray(24)).cast("q")
         self.ledger: TextIOWrapper | None = ledger.open("a") if ledger else None
         self.free: deque[Connection] = deque()
-        self.latencies = array("I")
+        self.latencies = array("Q")
         self.answers: Counter[str] = Counter()
         self.busy = 0
         self.running = False
@@ -83,7 +83,7 @@ class Generator:
         self._next_at = time.monotonic()
         self._end_at = self._next_at + seconds
         self._left = count
-        self.latencies = array("I")
+        self.latencies = array("Q")
         self.answers.clear()
         self.running = True
         self.tick()

@@ -70,7 +70,7 @@ class Arrivals:
         self.repeats = 0
         self.unordered = 0
         self.foreign = 0
-        self.latencies = array("I")
+        self.latencies = array("Q")
         #: (call, position, key, accepted) of every request; None: only counted.
         self.log: list[tuple[int, int, str, bool]] | None = None
 
