@@ -121,5 +121,5 @@ def _resume_changed(config: Config, store: SqliteStore, log: Log) -> None:
         destination = config.destinations.get(row.name)
         if destination and row.paused_fingerprint and row.paused_fingerprint != destination.fingerprint:
             with store.transaction():
-                store.resume(row.name)
+                store.resume(row.name, time.time())
             log.say("daemon", f"{row.name}: its settings have changed since it was paused; sending again")

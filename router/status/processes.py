@@ -85,6 +85,8 @@ def _alive(pid: int) -> bool:
 def _is_ours(pid: int) -> bool:
     """Whether *pid* can be a callrouter: after a reboot the number may be anybody's."""
     try:
-        return b"router" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        said = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
         return True
+    # Not the first word: the interpreter of a checkout named callrouter has that name in its path too.
+    return any(word.rpartition(b"/")[2] in (b"callrouter", b"router") for word in said[1:4])

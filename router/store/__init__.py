@@ -15,49 +15,41 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from enum import IntEnum
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
 
 from router.calls import Call
 from router.errors import Fault
+from router.store.reading import (
+    AttemptRow,
+    DeliveryRow,
+    DestinationRow,
+    EventRow,
+    Filter,
+    QuarantineRow,
+    Reading,
+)
+from router.store.state import FINISHED, State, delivery_key
 
-
-class State(IntEnum):
-    """Where a delivery stands. ``state < FINISHED`` means unfinished: one comparison, so that an index can serve it."""
-
-    #: First in line of its call, to be attempted at ``due_at``.
-    READY = 0
-    #: Handed to a sender until ``lease_until``.
-    LEASED = 1
-    #: Behind an earlier unfinished delivery of the same call to the same destination.
-    WAITING = 2
-    #: Behind a dead letter of the same call, where the destination says ``after_dead_letter: hold``.
-    HELD = 3
-    DELIVERED = 10
-    DEAD = 11
-    EXPIRED = 12
-    CANCELLED = 13
-    SILENCED = 14
-
-    @property
-    def word(self) -> str:
-        """The state as tables, logs and metrics spell it."""
-        return self.name.lower()
-
-    @property
-    def finished(self) -> bool:
-        """True for the states that end a delivery."""
-        return self >= FINISHED
-
-
-#: Every state below it is unfinished.
-FINISHED = 10
-
-
-def delivery_key(event_key: bytes, destination: int, replay: int) -> str:
-    """Return the key of a delivery, the same over all attempts; ``replay`` counts replays of a delivered one."""
-    return f"{event_key.hex()}-{destination}-{replay}" if replay else f"{event_key.hex()}-{destination}"
+__all__ = [
+    "FINISHED",
+    "Attempt",
+    "AttemptRow",
+    "Claim",
+    "DeliveryRow",
+    "DestinationRow",
+    "EventRow",
+    "Filter",
+    "Lapsed",
+    "NewDelivery",
+    "NewEvent",
+    "Owed",
+    "QuarantineRow",
+    "Reading",
+    "State",
+    "Store",
+    "delivery_key",
+]
 
 
 @dataclass(slots=True)
@@ -95,6 +87,19 @@ class NewDelivery:
     held_by_dead_letter: bool = False
 
 
+class Owed(NamedTuple):
+    """How long a delivery has been owed, and how often in vain. A replay begins both anew."""
+
+    #: When its event was accepted, or when an operator had it replayed; it expires counted from here.
+    since: float
+    #: The same, or when the last pause of its destination ended; it is given up counted from here.
+    tried_since: float
+    #: Attempts before its last replay.
+    earlier_attempts: int = 0
+    #: Attempts since then whose answer was lost.
+    unknowns: int = 0
+
+
 @dataclass(slots=True)
 class Claim:
     """One delivery taken for an attempt, with all a sender needs: it never opens the store."""
@@ -117,8 +122,7 @@ class Claim:
     event_id: int
     event_type: str
     call_id: str
-    #: Attempts so far whose answer was lost.
-    unknowns: int
+    owed: Owed
 
 
 @dataclass(slots=True)
@@ -150,9 +154,9 @@ class Lapsed:
     attempt: int
     owner: str
     destination: str
-    unknowns: int
     leased_at: float
     received_at: float
+    owed: Owed
 
 
 class Store(Protocol):
@@ -244,7 +248,8 @@ class Store(Protocol):
         """Make finished deliveries due again; return how many.
 
         What was never delivered keeps its key, and its attempts count on, at its old place in its line; what was
-        delivered becomes a new delivery with a new key, at the end of the line. Unfinished ones are left alone.
+        delivered becomes a new delivery with a new key, at the end of the line. Either way the destination's patience
+        (``give_up_after``, ``attempts``, ``expire``) begins anew. Unfinished ones are left alone.
         """
 
     def pause(self, destination: str, reason: str, fingerprint: str, now: float) -> None:
@@ -254,146 +259,11 @@ class Store(Protocol):
         store does not know changes nothing.
         """
 
-    def resume(self, destination: str) -> None:
-        """End a pause; waiting deliveries keep their due times."""
+    def resume(self, destination: str, now: float) -> None:
+        """End a pause; waiting deliveries keep their due times, and are given up no sooner than if accepted *now*."""
 
     def give_up(self, destination: str, now: float) -> int:
         """Turn all unfinished deliveries of *destination*, leased ones too, into dead letters; return how many."""
 
     def close(self) -> None:
         """Release the database; the store is not used afterwards."""
-
-
-# What readers get ----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class EventRow:
-    """One routed event, for tables."""
-
-    id: int
-    source: str
-    call_id: str
-    event_type: str
-    event_time: float
-    received_at: float
-    body: bytes
-    facts: dict[str, Any]
-    late: bool
-    config_version: str
-    rules: list[str]
-    unmatched: bool
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryRow:
-    """One delivery, for tables."""
-
-    id: int
-    event_id: int
-    source: str
-    call_id: str
-    event_type: str
-    destination: str
-    rule: str | None
-    state: State
-    attempts: int
-    due_at: float | None
-    received_at: float
-    ended_at: float | None
-    reason: str | None
-    status: int | None
-    key: str
-
-
-@dataclass(frozen=True, slots=True)
-class AttemptRow:
-    """One attempt, for tables."""
-
-    number: int
-    outcome: str
-    reason: str | None
-    status: int | None
-    started_at: float
-    ended_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class QuarantineRow:
-    """One refused body, for tables. ``readmitted_at`` is set once it has become an event after all."""
-
-    id: int
-    source: str
-    received_at: float
-    remote: str
-    faults: list[Fault]
-    body: bytes
-    readmitted_at: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class DestinationRow:
-    """Where one destination stands. ``counts`` has deliveries by state; ``oldest_due_at`` is of the READY ones."""
-
-    name: str
-    paused_reason: str | None
-    paused_at: float | None
-    paused_fingerprint: str | None
-    oldest_due_at: float | None
-    counts: dict[State, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which rows to return: every given field must hold. ``before_id`` pages, newest first.
-
-    ``since`` is about the time of receipt. ``rule`` of an event is any that matched, of a delivery the one that asked.
-    """
-
-    source: str | None = None
-    call_id: str | None = None
-    event_type: str | None = None
-    event_id: int | None = None
-    destination: str | None = None
-    rule: str | None = None
-    state: State | None = None
-    since: float | None = None
-    unmatched: bool | None = None
-    before_id: int | None = None
-
-
-class Reading(Protocol):
-    """What everybody but the worker may ask of the store; every method is one short read transaction.
-
-    Raises StoreError when the database refuses, or when a question takes so long that it would hinder the writer.
-    """
-
-    def events(self, where: Filter, limit: int) -> list[EventRow]:
-        """Return events, newest first."""
-
-    def calls(self, where: Filter, limit: int) -> list[Call]:
-        """Return calls, the one heard of last first. What is said of deliveries, and ``before_id``, is a ValueError."""
-
-    def deliveries(self, where: Filter, limit: int) -> list[DeliveryRow]:
-        """Return deliveries, newest first."""
-
-    def attempts(self, delivery_id: int) -> list[AttemptRow]:
-        """Return the attempts of one delivery, first to last."""
-
-    def quarantined(self, limit: int, before_id: int | None = None) -> list[QuarantineRow]:
-        """Return refused bodies, newest first."""
-
-    def destinations(self) -> list[DestinationRow]:
-        """Return every destination the store knows, by name."""
-
-    def last_events(self) -> dict[str, float]:
-        """Return source → when its newest event was received, not counting what callrouter says itself."""
-
-    def cursors(self) -> dict[str, int]:
-        """Return inbox segment → id of the last entry routed from it; ``commands`` is one of the names."""
-
-    def command_position(self) -> int:
-        """Return the id of the last operator command that was carried out."""
-
-    def close(self) -> None:
-        """Release the database."""

@@ -65,6 +65,7 @@ class SqliteStore:
         self._calls: dict[tuple[str, str], int] = {}
         self._heard: dict[str, float] = {}
         self._paused: set[str] = set()
+        self._resumed: dict[str, float] = {}
         self._load()
 
     @classmethod
@@ -211,8 +212,15 @@ class SqliteStore:
     def claim(self, destination: str, *, now: float, owner: str, lease_until: float, limit: int) -> list[Claim]:
         if destination in self._paused:
             return []
-        number = self._number(destination)
-        return self._deliveries.claim(destination, number, now=now, owner=owner, lease_until=lease_until, limit=limit)
+        return self._deliveries.claim(
+            destination,
+            self._number(destination),
+            resumed_at=self._resumed.get(destination),
+            now=now,
+            owner=owner,
+            lease_until=lease_until,
+            limit=limit,
+        )
 
     @_step
     def record(self, attempt: Attempt) -> bool:
@@ -252,10 +260,11 @@ class SqliteStore:
         self._load()
 
     @_step
-    def resume(self, destination: str) -> None:
+    def resume(self, destination: str, now: float) -> None:
         self._db.execute(
-            "UPDATE destination SET paused_reason = NULL, paused_fingerprint = NULL, paused_at = NULL WHERE name = ?",
-            (destination,),
+            "UPDATE destination SET paused_reason = NULL, paused_fingerprint = NULL, paused_at = NULL, resumed_at = ?"
+            " WHERE name = ? AND paused_at IS NOT NULL",
+            (now, destination),
         )
         self._load()
 
@@ -276,9 +285,10 @@ class SqliteStore:
         self._load()
 
     def _load(self) -> None:
-        rows = self._db.execute("SELECT name, id, paused_at FROM destination").fetchall()
-        self._destinations = {name: number for name, number, _ in rows}
-        self._paused = {name for name, _, paused_at in rows if paused_at is not None}
+        rows = self._db.execute("SELECT name, id, paused_at, resumed_at FROM destination").fetchall()
+        self._destinations = {name: number for name, number, _, _ in rows}
+        self._paused = {name for name, _, paused_at, _ in rows if paused_at is not None}
+        self._resumed = {name: resumed_at for name, _, _, resumed_at in rows if resumed_at is not None}
 
     def _number(self, destination: str) -> int:
         try:

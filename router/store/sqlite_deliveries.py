@@ -7,14 +7,15 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Any
 
-from router.store import Attempt, Claim, Lapsed, State, delivery_key
+from router.store import Attempt, Claim, Lapsed, Owed, State, delivery_key
 from router.store.sqlite_calls import COLUMNS, call_of
 from router.store.sqlite_line import Line
 from router.store.sqlite_tally import Tally
 
 # CROSS JOIN keeps SQLite to this order: from the due ones to what belongs to each, never the other way round.
 _DUE = f"""
-SELECT delivery.id, delivery.attempts + 1, delivery.unknowns, delivery.replay, delivery.rule,
+SELECT delivery.id, delivery.attempts + 1, delivery.unknowns, delivery.replayed_at, delivery.earlier_attempts,
+       delivery.replay, delivery.rule,
        event.id, event.key, event.event_type, event.received_at, event.body, event.facts, receipt.body, {COLUMNS}
 FROM delivery INDEXED BY delivery_ready
 CROSS JOIN event ON event.id = delivery.event_id
@@ -29,7 +30,8 @@ UPDATE delivery SET state = 1, attempts = attempts + 1, owner = ?, lease_until =
 """
 
 _LAPSED = """
-SELECT delivery.id, attempts, owner, destination.name, unknowns, leased_at, event.received_at
+SELECT delivery.id, attempts, owner, destination.name, leased_at, event.received_at,
+       unknowns, replayed_at, earlier_attempts, destination.resumed_at
 FROM delivery INDEXED BY delivery_leased
 CROSS JOIN event ON event.id = delivery.event_id
 CROSS JOIN destination ON destination.id = delivery.destination_id
@@ -86,14 +88,22 @@ class Deliveries:
         self._tally.add(destination, state)
 
     def claim(
-        self, name: str, destination: int, *, now: float, owner: str, lease_until: float, limit: int
+        self,
+        name: str,
+        destination: int,
+        *,
+        resumed_at: float | None,
+        now: float,
+        owner: str,
+        lease_until: float,
+        limit: int,
     ) -> list[Claim]:
         """Implement ``Store.claim`` for a destination that is not paused."""
         rows = self._db.execute(_DUE, (destination, now, limit)).fetchall()
         self._db.executemany(_LEASE, [(owner, lease_until, now, row[0]) for row in rows])
         self._tally.add(destination, State.READY, -len(rows))
         self._tally.add(destination, State.LEASED, len(rows))
-        return [_claim(name, destination, row) for row in rows]
+        return [_claim(name, destination, resumed_at, row) for row in rows]
 
     def record(self, attempt: Attempt) -> bool:
         """Implement ``Store.record``."""
@@ -142,7 +152,7 @@ class Deliveries:
 
     def lapsed(self, now: float, limit: int) -> list[Lapsed]:
         """Implement ``Store.lapsed``."""
-        return [Lapsed(*row) for row in self._db.execute(_LAPSED, (now, limit))]
+        return [_lapsed(row) for row in self._db.execute(_LAPSED, (now, limit))]
 
     def replay(self, deliveries: Iterable[int], now: float) -> int:
         """Implement ``Store.replay``."""
@@ -181,14 +191,19 @@ class Deliveries:
                 "SELECT max(replay) FROM delivery WHERE event_id = ? AND destination_id = ?", (event_id, destination)
             ).fetchone()
             self.add(event_id, destination, call, rule, held_by_dead_letter, now=now, replay=latest + 1)
+            self._db.execute(
+                "UPDATE delivery SET replayed_at = ? WHERE event_id = ? AND destination_id = ? AND replay = ?",
+                (now, event_id, destination, latest + 1),
+            )
             return True
         if call is not None and (destination, call) in busy:
             state = State.WAITING
         else:
             state = self._line.take_back(delivery, destination, call, held_by_dead_letter)
         self._db.execute(
-            "UPDATE delivery SET state = ?, due_at = ?, ended_at = NULL WHERE id = ?",
-            (state, now if state is State.READY else None, delivery),
+            "UPDATE delivery SET state = ?, due_at = ?, ended_at = NULL, unknowns = 0, replayed_at = ?,"
+            " earlier_attempts = attempts WHERE id = ?",
+            (state, now if state is State.READY else None, now, delivery),
         )
         self._tally.move(destination, old, state)
         return True
@@ -215,9 +230,22 @@ class Deliveries:
             )
 
 
-def _claim(name: str, destination: int, row: tuple[Any, ...]) -> Claim:
-    delivery, attempt, unknowns, replay, rule, event, key, event_type, received_at, body, facts, receipt = row[:12]
-    call = call_of(row[12:])
+def _owed(
+    received_at: float, unknowns: int, replayed_at: float | None, earlier_attempts: int, resumed_at: float | None
+) -> Owed:
+    since = received_at if replayed_at is None else replayed_at
+    return Owed(since, since if resumed_at is None else max(since, resumed_at), earlier_attempts, unknowns)
+
+
+def _lapsed(row: tuple[Any, ...]) -> Lapsed:
+    delivery, attempt, owner, destination, leased_at, received_at, *history = row
+    return Lapsed(delivery, attempt, owner, destination, leased_at, received_at, _owed(received_at, *history))
+
+
+def _claim(name: str, destination: int, resumed_at: float | None, row: tuple[Any, ...]) -> Claim:
+    delivery, attempt, unknowns, replayed_at, earlier, replay, rule, event, key, event_type, received_at = row[:11]
+    body, facts, receipt = row[11:14]
+    call = call_of(row[14:])
     return Claim(
         delivery_id=delivery,
         attempt=attempt,
@@ -233,5 +261,5 @@ def _claim(name: str, destination: int, row: tuple[Any, ...]) -> Claim:
         event_id=event,
         event_type=event_type,
         call_id=call.call_id,
-        unknowns=unknowns,
+        owed=_owed(received_at, unknowns, replayed_at, earlier, resumed_at),
     )

@@ -23,7 +23,7 @@ from router.inbox.reader import InboxReader
 from router.logs import Log
 from router.metrics import Metrics
 from router.sender import Outcome, Share
-from router.store import Attempt, Claim, Lapsed, Store
+from router.store import Attempt, Claim, Lapsed, Owed, Store
 from router.units import spell
 from router.worker import report
 from router.worker.clockwatch import ClockWatch
@@ -221,13 +221,15 @@ class Worker:
         text = f"the clock jumped {'forward' if off > 0 else 'back'} by {spell(abs(off))}: nothing expires until it is "
         self.log.add("clock", f"{text}right again; if it is right now, restart callrouter", level="error")
 
+    def _believed(self, owed: Owed, now: float) -> Owed:
+        return owed if self._clock_is_right else owed._replace(since=now, tried_since=now)
+
     def _record(self, turn: Turn, ended: Ended, now: float) -> None:
         claim, outcome = ended.claim, ended.outcome
         destination = self.config.destinations[claim.destination]
         attempt, pause = judge(
             outcome,
-            received_at=claim.received_at if self._clock_is_right else now,
-            unknowns=claim.unknowns,
+            owed=self._believed(claim.owed, now),
             destination=destination,
             owner=self.owner,
             now=now,
@@ -258,8 +260,7 @@ class Worker:
             outcome = Outcome(lapsed.delivery_id, lapsed.attempt, "unknown", reason, None, None, lapsed.leased_at, now)
             attempt, _ = judge(
                 outcome,
-                received_at=lapsed.received_at if self._clock_is_right else now,
-                unknowns=lapsed.unknowns,
+                owed=self._believed(lapsed.owed, now),
                 destination=destination,
                 owner=lapsed.owner,
                 now=now,
@@ -360,7 +361,7 @@ def _claim_of(lapsed: Lapsed) -> Claim:
         event_id=0,
         event_type="",
         call_id="",
-        unknowns=lapsed.unknowns,
+        owed=lapsed.owed,
     )
 
 

@@ -62,9 +62,9 @@ class Orders:
         self._store.pause(name, reason, "", now)
         return f"paused {name}" + ("" if destination else " (it is not in the configuration)")
 
-    def _resume(self, command: Command, _now: float) -> str:
+    def _resume(self, command: Command, now: float) -> str:
         name = str(command.arguments["destination"])
-        self._store.resume(name)
+        self._store.resume(name, now)
         return f"resumed {name}"
 
     def _give_up(self, command: Command, now: float) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from router import units
 from router.config.model import Destination
 from router.sender import Outcome
-from router.store import Attempt, Claim, State
+from router.store import Attempt, Claim, Owed, State
 
 #: An outcome's kind in the word that tables and metrics have for it.
 _WORDS = {
@@ -35,14 +35,14 @@ class _Next:
 
 
 def judge(
-    outcome: Outcome, *, received_at: float, unknowns: int, destination: Destination, owner: str, now: float
+    outcome: Outcome, *, owed: Owed, destination: Destination, owner: str, now: float
 ) -> tuple[Attempt, str | None]:
     """Return the attempt to record, and why *destination* must be paused (None: it need not be).
 
-    *received_at* and *unknowns* are those of the claim the outcome belongs to. An attempt that found the destination
+    *owed* is that of the claim the outcome belongs to. An attempt that found the destination
     unusable, or that was never begun, is not counted: neither says anything about the delivery.
     """
-    following = _next(outcome, received_at, unknowns, destination, now)
+    following = _next(outcome, owed, destination, now)
     attempt = Attempt(
         delivery_id=outcome.delivery_id,
         attempt=outcome.attempt,
@@ -62,7 +62,7 @@ def judge(
 
 def expired_before_sending(claim: Claim, *, destination: Destination, owner: str, now: float) -> Attempt | None:
     """Return the end of a claimed delivery whose news is too old to be sent, or None while it is not."""
-    if destination.expire is None or now <= claim.received_at + destination.expire:
+    if destination.expire is None or now <= claim.owed.since + destination.expire:
         return None
     return Attempt(
         delivery_id=claim.delivery_id,
@@ -78,7 +78,7 @@ def expired_before_sending(claim: Claim, *, destination: Destination, owner: str
     )
 
 
-def _next(outcome: Outcome, received_at: float, unknowns: int, destination: Destination, now: float) -> _Next:
+def _next(outcome: Outcome, owed: Owed, destination: Destination, now: float) -> _Next:
     match outcome.kind:
         case "delivered":
             return _Next(State.DELIVERED, outcome.reason)
@@ -89,19 +89,20 @@ def _next(outcome: Outcome, received_at: float, unknowns: int, destination: Dest
         case "unknown" if not destination.plugin.repeatable:
             if destination.unknown == "hold":
                 return _Next(State.DEAD, f"{outcome.reason}; not sent again because of unknown: hold")
-            if unknowns >= _FORGIVEN_UNKNOWNS:
-                return _Next(State.DEAD, f"{outcome.reason}; not sent again after {unknowns + 1} lost answers")
-    return _again(outcome, received_at, destination, now)
+            if owed.unknowns >= _FORGIVEN_UNKNOWNS:
+                return _Next(State.DEAD, f"{outcome.reason}; not sent again after {owed.unknowns + 1} lost answers")
+    return _again(outcome, owed, destination, now)
 
 
-def _again(outcome: Outcome, received_at: float, destination: Destination, now: float) -> _Next:
-    age = max(now - received_at, 0.0)
-    wait = destination.retry.next_wait(outcome.attempt, since_accepted=age, retry_after=outcome.retry_after)
+def _again(outcome: Outcome, owed: Owed, destination: Destination, now: float) -> _Next:
+    tried, age = max(now - owed.tried_since, 0.0), max(now - owed.since, 0.0)
+    attempts = outcome.attempt - owed.earlier_attempts
+    wait = destination.retry.next_wait(attempts, since_accepted=tried, retry_after=outcome.retry_after)
     if destination.expire is not None and age + (wait or 0.0) > destination.expire:
         return _Next(
             State.EXPIRED, f"older than {units.spell(destination.expire)} (expire) before another try: {outcome.reason}"
         )
     if wait is None:
-        tries = "1 attempt" if outcome.attempt == 1 else f"{outcome.attempt} attempts"
-        return _Next(State.DEAD, f"gave up after {tries} over {units.spell(age)}: {outcome.reason}")
+        tries = "1 attempt" if attempts == 1 else f"{attempts} attempts"
+        return _Next(State.DEAD, f"gave up after {tries} over {units.spell(tried)}: {outcome.reason}")
     return _Next(State.READY, outcome.reason, due_at=now + wait)

@@ -151,7 +151,7 @@ def test_a_claim_has_all_a_sender_needs(store, desk):
 
     claim = desk.one()
 
-    assert (claim.attempt, claim.destination, claim.rule, claim.unknowns) == (1, "crm", "missed", 0)
+    assert (claim.attempt, claim.destination, claim.rule, claim.owed.unknowns) == (1, "crm", "missed", 0)
     assert claim.key.startswith("01" * 24 + "-")
     assert (claim.source, claim.call_id, claim.event_type, claim.event_id) == ("wavix", "call-1", "ringing", event_id)
     assert (claim.received_at, claim.body, claim.facts) == (100.0, b'{"uuid": "x"}', '{"missed":true}')
@@ -249,7 +249,7 @@ def test_attempts_whose_answer_was_lost_are_counted(desk):
     desk.end(desk.one(), State.READY, due_at=110, outcome="unknown")
     desk.end(desk.one(now=110), State.READY, due_at=120, outcome="failed")
 
-    assert desk.one(now=120).unknowns == 1
+    assert desk.one(now=120).owed.unknowns == 1
 
 
 def test_every_attempt_is_kept(desk, reading):
@@ -323,7 +323,7 @@ def test_a_lease_that_ran_out_is_handed_to_the_worker(store, desk):
     assert store.lapsed(160, 10) == []
     (lapsed,) = store.lapsed(160.1, 10)
     assert (lapsed.delivery_id, lapsed.attempt, lapsed.owner, lapsed.destination) == (claim.delivery_id, 1, "w1", "crm")
-    assert (lapsed.unknowns, lapsed.leased_at, lapsed.received_at) == (0, 100, 77)
+    assert (lapsed.owed.unknowns, lapsed.leased_at, lapsed.received_at) == (0, 100, 77)
 
 
 def test_a_lapsed_lease_is_ended_in_the_name_of_its_owner(store, desk):

@@ -68,7 +68,7 @@ def test_a_paused_destination_yields_nothing_until_it_is_resumed(store, desk):
     assert desk.take("crm") == []
     assert len(desk.take("slack")) == 1
 
-    store.resume("crm")
+    store.resume("crm", 150)
     assert len(desk.take("crm")) == 1
 
 
@@ -79,9 +79,39 @@ def test_a_pause_says_why_and_since_when(store, reading):
     row = reading.destinations()[0]
     assert (row.paused_reason, row.paused_fingerprint, row.paused_at) == ("HTTP 403", "def", 50)
 
-    store.resume("crm")
+    store.resume("crm", 150)
     row = reading.destinations()[0]
     assert (row.paused_reason, row.paused_fingerprint, row.paused_at) == (None, None, None)
+
+
+def test_a_resumed_destination_is_patient_again(store, desk):
+    desk.owe(now=100)
+    store.pause("crm", "HTTP 401", "abc", 120)
+    store.resume("crm", 5000)
+
+    owed = desk.one(now=5001).owed
+
+    assert (owed.since, owed.tried_since) == (100, 5000)
+
+
+def test_resuming_what_was_not_paused_changes_no_patience(store, desk):
+    desk.owe(now=100)
+    store.resume("crm", 5000)
+
+    assert desk.one(now=5001).owed.tried_since == 100
+
+
+def test_a_replay_begins_patience_and_attempts_anew(store, desk):
+    desk.owe(now=100)
+    for _ in range(2):
+        claim = desk.one(now=100)
+        desk.end(claim, state=State.READY, outcome="unknown", ended_at=100, due_at=100)
+    desk.end(desk.one(now=100), state=State.DEAD)
+    store.replay([claim.delivery_id], 9000)
+
+    again = desk.one(now=9000)
+
+    assert (again.attempt, again.owed.since, again.owed.earlier_attempts, again.owed.unknowns) == (4, 9000, 3, 0)
 
 
 def test_a_pause_outlasts_the_worker(store, desk, open_store):
@@ -95,7 +125,7 @@ def test_a_pause_outlasts_the_worker(store, desk, open_store):
 
 def test_pausing_a_destination_the_store_does_not_know_changes_nothing(store, reading):
     store.pause("fax", "why", "f", 1)
-    store.resume("fax")
+    store.resume("fax", 150)
 
     assert store.give_up("fax", 1) == 0
     assert [row.name for row in reading.destinations()] == ["crm", "pager", "slack"]

@@ -10,7 +10,7 @@ import pytest
 from router.calls import Call
 from router.sender import Job, Outcome
 from router.sender.frames import Decoder, encode
-from router.store import Claim
+from router.store import Claim, Owed
 from router.worker.senders import Senders
 
 BOTH = {"crm": [0, 1], "pager": [1]}
@@ -32,7 +32,7 @@ def claim(number: int, destination: str = "crm") -> Claim:
         event_id=number,
         event_type="ringing",
         call_id="c",
-        unknowns=0,
+        owed=Owed(100.0, 100.0),
     )
 
 

@@ -11,11 +11,12 @@ from router.config.model import Destination
 from router.plugin import Plugin, Settings
 from router.retry import RetryPolicy
 from router.sender import Outcome
-from router.store import Claim, State
+from router.store import Claim, Owed, State
 from router.worker.verdict import expired_before_sending, judge
 
 ACCEPTED = 1000.0
 NOW = 1010.0
+FRESH = Owed(ACCEPTED, ACCEPTED)
 
 
 class Post(Plugin[Settings]):
@@ -45,9 +46,9 @@ DESTINATION = Destination(
 )
 
 
-def verdict(outcome: Outcome, *, unknowns: int = 0, now: float = NOW, **changes):
+def verdict(outcome: Outcome, *, owed: Owed = FRESH, unknowns: int = 0, now: float = NOW, **changes):
     destination = replace(DESTINATION, **changes)
-    return judge(outcome, received_at=ACCEPTED, unknowns=unknowns, destination=destination, owner="w1", now=now)
+    return judge(outcome, owed=owed._replace(unknowns=unknowns), destination=destination, owner="w1", now=now)
 
 
 def outcome(kind: str, attempt: int = 1, **more) -> Outcome:
@@ -158,7 +159,7 @@ def test_what_was_delivered_late_is_still_delivered():
 @pytest.mark.parametrize(("age", "expired"), [(0.0, False), (60.0, False), (60.1, True), (9999.0, True)])
 def test_news_that_is_too_old_is_not_sent(age, expired):
     claim = Claim(
-        7, 3, "chat", None, "k", "wavix", ACCEPTED, b"{}", "{}", Call("wavix", "c"), None, 1, "ringing", "c", 0
+        7, 3, "chat", None, "k", "wavix", ACCEPTED, b"{}", "{}", Call("wavix", "c"), None, 1, "ringing", "c", FRESH
     )
 
     attempt = expired_before_sending(
@@ -173,7 +174,32 @@ def test_news_that_is_too_old_is_not_sent(age, expired):
 
 def test_news_without_an_expiry_is_never_too_old():
     claim = Claim(
-        7, 3, "chat", None, "k", "wavix", ACCEPTED, b"{}", "{}", Call("wavix", "c"), None, 1, "ringing", "c", 0
+        7, 3, "chat", None, "k", "wavix", ACCEPTED, b"{}", "{}", Call("wavix", "c"), None, 1, "ringing", "c", FRESH
     )
 
     assert expired_before_sending(claim, destination=DESTINATION, owner="w1", now=ACCEPTED + 1e9) is None
+
+
+def test_a_replayed_delivery_has_all_its_attempts_and_days_again():
+    owed = Owed(since=9000.0, tried_since=9000.0, earlier_attempts=7)
+
+    attempt, _ = verdict(outcome("temporary", attempt=8), owed=owed, now=9010.0)
+
+    assert attempt.state is State.READY
+    assert 5.0 <= attempt.due_at - 9010.0 <= 5.5
+
+
+def test_a_delivery_that_waited_out_a_pause_is_not_given_up_for_it():
+    owed = Owed(since=ACCEPTED, tried_since=ACCEPTED + 7200)
+
+    attempt, _ = verdict(outcome("temporary"), owed=owed, now=ACCEPTED + 7210)
+
+    assert attempt.state is State.READY
+
+
+def test_news_that_became_old_during_a_pause_expires_all_the_same():
+    owed = Owed(since=ACCEPTED, tried_since=ACCEPTED + 7200)
+
+    attempt, _ = verdict(outcome("temporary"), owed=owed, now=ACCEPTED + 7210, expire=3600.0)
+
+    assert attempt.state is State.EXPIRED

@@ -5,7 +5,8 @@ CREATE TABLE destination (
     name TEXT NOT NULL UNIQUE,
     paused_reason TEXT,
     paused_at REAL,
-    paused_fingerprint TEXT
+    paused_fingerprint TEXT,
+    resumed_at REAL
 );
 
 CREATE TABLE source (
@@ -78,6 +79,9 @@ CREATE TABLE delivery (
     attempts INTEGER NOT NULL DEFAULT 0,
     unknowns INTEGER NOT NULL DEFAULT 0,
     replay INTEGER NOT NULL DEFAULT 0,
+    -- Of the last replay of what was never delivered, and the attempts before it.
+    replayed_at REAL,
+    earlier_attempts INTEGER NOT NULL DEFAULT 0,
     held_by_dead_letter INTEGER NOT NULL,
     rule TEXT,
     owner TEXT,

@@ -1,0 +1,142 @@
+"""What everybody but the worker may ask of the store, and the rows that answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from router.calls import Call
+from router.errors import Fault
+from router.store.state import State
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """One routed event, for tables."""
+
+    id: int
+    source: str
+    call_id: str
+    event_type: str
+    event_time: float
+    received_at: float
+    body: bytes
+    facts: dict[str, Any]
+    late: bool
+    config_version: str
+    rules: list[str]
+    unmatched: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRow:
+    """One delivery, for tables."""
+
+    id: int
+    event_id: int
+    source: str
+    call_id: str
+    event_type: str
+    destination: str
+    rule: str | None
+    state: State
+    attempts: int
+    due_at: float | None
+    received_at: float
+    ended_at: float | None
+    reason: str | None
+    status: int | None
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow:
+    """One attempt, for tables."""
+
+    number: int
+    outcome: str
+    reason: str | None
+    status: int | None
+    started_at: float
+    ended_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineRow:
+    """One refused body, for tables. ``readmitted_at`` is set once it has become an event after all."""
+
+    id: int
+    source: str
+    received_at: float
+    remote: str
+    faults: list[Fault]
+    body: bytes
+    readmitted_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationRow:
+    """Where one destination stands. ``counts`` has deliveries by state; ``oldest_due_at`` is of the READY ones."""
+
+    name: str
+    paused_reason: str | None
+    paused_at: float | None
+    paused_fingerprint: str | None
+    oldest_due_at: float | None
+    counts: dict[State, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which rows to return: every given field must hold. ``before_id`` pages, newest first.
+
+    ``since`` is about the time of receipt. ``rule`` of an event is any that matched, of a delivery the one that asked.
+    """
+
+    source: str | None = None
+    call_id: str | None = None
+    event_type: str | None = None
+    event_id: int | None = None
+    destination: str | None = None
+    rule: str | None = None
+    state: State | None = None
+    since: float | None = None
+    unmatched: bool | None = None
+    before_id: int | None = None
+
+
+class Reading(Protocol):
+    """What everybody but the worker may ask of the store; every method is one short read transaction.
+
+    Raises StoreError when the database refuses, or when a question takes so long that it would hinder the writer.
+    """
+
+    def events(self, where: Filter, limit: int) -> list[EventRow]:
+        """Return events, newest first."""
+
+    def calls(self, where: Filter, limit: int) -> list[Call]:
+        """Return calls, the one heard of last first. What is said of deliveries, and ``before_id``, is a ValueError."""
+
+    def deliveries(self, where: Filter, limit: int) -> list[DeliveryRow]:
+        """Return deliveries, newest first."""
+
+    def attempts(self, delivery_id: int) -> list[AttemptRow]:
+        """Return the attempts of one delivery, first to last."""
+
+    def quarantined(self, limit: int, before_id: int | None = None) -> list[QuarantineRow]:
+        """Return refused bodies, newest first."""
+
+    def destinations(self) -> list[DestinationRow]:
+        """Return every destination the store knows, by name."""
+
+    def last_events(self) -> dict[str, float]:
+        """Return source → when its newest event was received, not counting what callrouter says itself."""
+
+    def cursors(self) -> dict[str, int]:
+        """Return inbox segment → id of the last entry routed from it; ``commands`` is one of the names."""
+
+    def command_position(self) -> int:
+        """Return the id of the last operator command that was carried out."""
+
+    def close(self) -> None:
+        """Release the database."""
