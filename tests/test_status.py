@@ -164,6 +164,7 @@ def write(data: Path, pid: int, worker: int | None = None, *, name: str = "daemo
                 "config_version": "v1",
                 "listen": "127.0.0.1:8080",
                 "admin": "127.0.0.1:8081",
+                "disabled": {"slack": "SLACK_URL is not set"},
                 "processes": [{"name": "worker", "pid": worker, "started_at": NOW, "restarts": 2, "state": "running"}],
             }
         )
@@ -345,6 +346,22 @@ def test_only_the_refused_events_of_the_last_day_that_are_still_refused_ask_for_
         store.readmitted(last, NOW)
 
     assert gather(config, NOW).found.refused_lately == 2
+
+
+def test_the_daemon_is_believed_about_what_is_off_rather_than_this_shell(config, living):
+    (config.path).write_text(
+        "sources: {phone: {}}\nalways: [slack]\nunmatched: drop\n"
+        'destinations: {slack: {type: slack, url: "${SLACK_URL}", optional: true}}\n'
+    )
+    here = load(config.path, {"SLACK_URL": "https://hooks.example/x"})
+    write(config.data, living.pid, living.pid)
+    said = json.loads((config.data / "daemon.json").read_text())
+
+    (config.data / "daemon.json").write_text(json.dumps(said | {"config_version": here.version}))
+    assert gather(here, NOW).found.destinations[0].disabled == "SLACK_URL is not set"
+
+    (config.data / "daemon.json").write_text(json.dumps(said | {"config_version": "of another file"}))
+    assert gather(here, NOW).found.destinations[0].disabled is None
 
 
 def test_a_name_that_was_dropped_and_is_owed_nothing_is_not_shown(config):

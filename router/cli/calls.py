@@ -31,7 +31,7 @@ def command(uuid: str | None, config_path: Path, limit: int, as_json: bool, **wh
     """
     from router.store import Filter
 
-    config = options.load(config_path)
+    config = options.load_to_look(config_path)
     now = time.time()
     call_id = uuid and uuid.lower()
     with options.reading(config) as store:

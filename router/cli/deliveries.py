@@ -40,7 +40,7 @@ def command(delivery_id: int | None, limit: int, config_path: Path, as_json: boo
     expired    older than the destination's expire before it could be sent
     cancelled, silenced    an operator wanted it so
     """
-    config = options.load(config_path)
+    config = options.load_to_look(config_path)
     now = time.time()
     with options.reading(config) as store:
         rows = _rows(store, delivery_id, limit, where)

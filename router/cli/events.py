@@ -33,7 +33,7 @@ def command(event_id: int | None, rejected: bool, limit: int, config_path: Path,
 
     With --rejected, ID is the number of a refused event: callrouter replay --rejected ID takes it in after all.
     """
-    config = options.load(config_path)
+    config = options.load_to_look(config_path)
     now = time.time()
     with options.reading(config) as store:
         if rejected:

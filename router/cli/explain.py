@@ -68,7 +68,7 @@ def command(event: BinaryIO, expect: str | None, source: str | None, config_path
     explained, too, and its destinations count for --expect: in one file, a missed call is an event of type
     "completed" whose call_answered is null.
     """
-    config = options.load(config_path)
+    config = options.load_to_look(config_path)
     try:
         explanations = _explain(config, options.source(config, source), event.read())
     except InvalidEvent as ex:

@@ -20,7 +20,7 @@ def command(destination: str, yes: bool, config_path: Path) -> int:
     to start while deliveries are owed to a destination it no longer knows. Nothing is deleted: dead letters are listed
     by callrouter deliveries and can be sent with callrouter replay.
     """
-    options.know(options.load(config_path), destination)
+    options.know(options.load_to_look(config_path), destination)
     if not screen.agreed(f'Give up everything that is still owed to "{destination}"?', yes=yes):
         return 3
     screen.talk(options.record(config_path, "give-up", {"destination": destination}))

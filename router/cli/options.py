@@ -95,6 +95,13 @@ def load(path: Path) -> Config:
     return config.load(path)
 
 
+def load_to_look(path: Path) -> Config:
+    """Return the configuration in *path*, also where this shell lacks the secrets of the daemon; raises ConfigError."""
+    from router import config
+
+    return config.load(path, to_look=True)
+
+
 @contextmanager
 def reading(config: Config) -> Iterator[Reading]:
     """Open the store of *config* for reading; raises StoreError, with what to do where it does not exist yet."""
@@ -123,7 +130,7 @@ def record(config_path: Path, action: str, arguments: Mapping[str, Any]) -> str:
     """
     from router.commands import CommandFile
 
-    config = load(config_path)
+    config = load_to_look(config_path)
     if "destination" in arguments:
         know(config, str(arguments["destination"]))
     number = CommandFile(config.data).append(action, arguments, who=who(), now=time.time())

@@ -63,7 +63,7 @@ def command(ids: tuple[int, ...], rejected: bool, dry_run: bool, yes: bool, conf
     callrouter replay 4711                                one delivery, however it ended
     callrouter replay --rejected 12 13                    refused events that are right after all
     """
-    config = options.load(config_path)
+    config = options.load_to_look(config_path)
     with options.reading(config) as store:
         if rejected:
             return _take_in(config, store, ids, where, dry_run=dry_run, yes=yes)

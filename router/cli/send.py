@@ -61,7 +61,7 @@ def command(file: BinaryIO | None, sample: str | None, config_path: Path, as_jso
         raise click.UsageError("Give a FILE with one event, or --sample NAME; not both.")
     if file is not None and (unusable := [name for name in ("from_", "to", "uuid", "speed") if chosen[name]]):
         raise click.UsageError(f"--{unusable[0].rstrip('_')} belongs to --sample; a FILE is posted as it is.")
-    config = options.load(config_path)
+    config = options.load_to_look(config_path)
     source = options.source(config, chosen["source"])
     bodies = iter([file.read()]) if file is not None else _played(str(sample), chosen)
     refused = 0
@@ -69,6 +69,10 @@ def command(file: BinaryIO | None, sample: str | None, config_path: Path, as_jso
         answer = _post(config, source, body)
         _tell(body, answer, as_json)
         refused += answer.status != 200
+        if answer.status == 401 and config.unset:
+            screen.talk(
+                f"In this shell {', '.join(sorted(set(config.unset)))}; the daemon has it from its own environment."
+            )
     return 3 if refused else 0
 
 

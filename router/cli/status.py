@@ -31,7 +31,7 @@ def command(config_path: Path, as_json: bool) -> int:
     """
     from router.status import gather
 
-    config = options.load(config_path)
+    config = options.load_to_look(config_path)
     status = gather(config, time.time())
     if as_json:
         screen.emit(_document(status))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
 from typing import Any
@@ -37,10 +38,20 @@ _NOT_BUILT = {
 }
 
 
-def load(path: Path, environ: Mapping[str, str] = os.environ, *, registry: Registry | None = None) -> Config:
+def load(
+    path: Path,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    registry: Registry | None = None,
+    to_look: bool = False,
+) -> Config:
     """Return the configuration in *path*, checked whole; raises ConfigError with every mistake at once.
 
     Relative paths in it begin at its own folder. *registry* stands in for the plugins that would be found.
+
+    With *to_look*, a variable that is not set here is no mistake: the daemon has its own environment, and whoever asks
+    it how things stand need not know its secrets. What lacks one is then left out (``unset`` says which), so
+    that nothing may be let in or sent by such a configuration.
     """
     content = _content(path)
     source = _decoded(path, content)
@@ -49,11 +60,12 @@ def load(path: Path, environ: Mapping[str, str] = os.environ, *, registry: Regis
     if root is None:
         raise ConfigError(problems.in_file_order())
     folder = path.resolve().parent
-    Variables(environ, folder, problems).fill(root)
+    variables = Variables(environ, folder, problems, forgiving=to_look)
+    variables.fill(root)
     version = hashlib.sha256(content).hexdigest()[:12]
     config = _Loader(root, path, folder, version, problems).config(registry)
     problems.raise_errors()
-    return config
+    return replace(config, unset=tuple(variables.unset)) if to_look else config
 
 
 def _content(path: Path) -> bytes:

@@ -96,5 +96,7 @@ class Config:
     settle: float = 5.0
     #: Seconds of silence after which an open call ends with outcome unknown.
     stale_after: float = 14400.0
+    #: Why parts of it are missing, where it was loaded only to look; never in a daemon.
+    unset: tuple[str, ...] = ()
     #: Doubts that did not stop the configuration from loading.
     warnings: tuple[Problem, ...] = ()

@@ -26,11 +26,16 @@ class _Malformed(Exception):
 class Variables:
     """Fills in what a configuration takes from the environment and from files; an empty variable counts as unset."""
 
-    def __init__(self, environ: Mapping[str, str], folder: Path, problems: Problems) -> None:
+    def __init__(
+        self, environ: Mapping[str, str], folder: Path, problems: Problems, *, forgiving: bool = False
+    ) -> None:
         self._environ = environ
         self._folder = folder
         self._problems = problems
+        self._forgiving = forgiving
         self._done: set[int] = set()
+        #: What could not be replaced and was not reported, in sentences.
+        self.unset: list[str] = []
 
     def fill(self, root: Block) -> None:
         """Replace every reference under *root*.
@@ -67,7 +72,9 @@ class Variables:
         try:
             return text.filled(_REFERENCE.sub(self._replacement, text))
         except _Unset as ex:
-            if not optional:
+            if not optional and self._forgiving:
+                self.unset.append(str(ex))
+            elif not optional:
                 hint = "set it, or give a default: ${NAME:-default}" if "is not set" in str(ex) else None
                 self._problems.error(text, str(ex), hint)
             return text.filled(text, unset=str(ex))

@@ -26,6 +26,7 @@ class StateFile:
             "config": str(config.path),
             "config_version": config.version,
             **addresses,
+            "disabled": {name: each.disabled for name, each in config.destinations.items() if each.disabled},
         }
 
     def write(self, children: Sequence[Child]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -69,16 +70,17 @@ def gather(config: Config, now: float) -> Status:
     except StoreError as ex:
         # A store that was never made is no trouble of its own: there is nothing in it to read.
         error = str(ex) if (config.data / NAME).exists() else None
+    running = daemons(config.data)
     found = Findings(
         now=now,
         config=config.path,
         config_version=config.version,
         data=config.data,
-        daemons=daemons(config.data),
+        daemons=running,
         ever_ran=(config.data / NAME).exists() or (config.data / "inbox").exists(),
         worker_beat_at=worker_beat(config.data),
         sources={name: heard.get(name) for name in config.sources},
-        destinations=_destinations(config, rows, now),
+        destinations=_destinations(config, _disabled(config, running), rows, now),
         refused_lately=refused,
         inbox=backlog(config.data, cursors),
         disk=_disk(config.data),
@@ -120,21 +122,33 @@ def _refused_since(store: Reading, since: float) -> int:
     return count
 
 
-def _destinations(config: Config, rows: list[DestinationRow], now: float) -> tuple[DestinationStatus, ...]:
+def _disabled(config: Config, running: Sequence[Daemon]) -> Mapping[str, str]:
+    """Return destination → why nothing is sent to it: the word of the daemon, which has its own environment."""
+    for daemon in running:
+        if daemon.alive and "worker" in daemon.roles and daemon.config_version == config.version:
+            return daemon.disabled
+    return {name: each.disabled for name, each in config.destinations.items() if each.disabled}
+
+
+def _destinations(
+    config: Config, disabled: Mapping[str, str], rows: list[DestinationRow], now: float
+) -> tuple[DestinationStatus, ...]:
     stored = {row.name: row for row in rows}
     names = [*config.destinations, *(name for name in stored if name not in config.destinations)]
-    standings = (_destination(name, config, stored.get(name), now) for name in names)
+    standings = (_destination(name, config, disabled.get(name), stored.get(name), now) for name in names)
     # A name that config.yaml dropped and that is owed nothing is history, not a standing.
     return tuple(one for one in standings if one.type is not None or one.waiting or one.dead)
 
 
-def _destination(name: str, config: Config, row: DestinationRow | None, now: float) -> DestinationStatus:
+def _destination(
+    name: str, config: Config, disabled: str | None, row: DestinationRow | None, now: float
+) -> DestinationStatus:
     configured = config.destinations.get(name)
     counts = row.counts if row else {}
     return DestinationStatus(
         name=name,
         type=configured.plugin.type if configured else None,
-        disabled=configured.disabled if configured else None,
+        disabled=disabled,
         waiting=sum(count for state, count in counts.items() if state < FINISHED),
         held=counts.get(State.HELD, 0),
         dead=counts.get(State.DEAD, 0),

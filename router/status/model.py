@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -33,6 +34,8 @@ class Daemon:
     admin: str | None
     processes: tuple[Process, ...]
     alive: bool
+    #: Destination → why nothing is sent to it.
+    disabled: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

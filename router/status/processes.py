@@ -49,6 +49,7 @@ def _read(path: Path, roles: tuple[str, ...]) -> Daemon | None:
             admin=said.get("admin"),
             processes=tuple(_process(process, alive) for process in said["processes"]),
             alive=alive,
+            disabled=dict(said.get("disabled", {})),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -37,7 +37,7 @@ def routed(log: Log, metrics: Metrics, event: Routed, seconds: float) -> None:
     skipped = f"  (off: {', '.join(event.skipped)})" if event.skipped else ""
     log.add(
         "event",
-        f"{event.source}  {event.event_type:<12} call {call}{marks}  → {told}{skipped}",
+        f"{event.source:<10} {event.event_type:<13} call {call}{marks}  → {told}{skipped}",
         event=event.event_id,
         source=event.source,
         call=event.call_id,
@@ -57,7 +57,7 @@ def attempted(log: Log, metrics: Metrics, claim: Claim, attempt: Attempt) -> Non
     if not attempt.counts:
         return
     delivered = attempt.state is State.DELIVERED
-    text = f"{claim.destination}  {claim.event_type:<12} call {claim.call_id[:8]}  delivery {claim.delivery_id}"
+    text = f"{claim.destination:<10} {claim.event_type:<13} call {claim.call_id[:8]}  delivery {claim.delivery_id}"
     if delivered:
         text += f"  in {spell(age)}"
     else:

@@ -163,6 +163,7 @@ def daemon_says(folder) -> Iterator[Callable[..., None]]:
             "started_at": NOW,
             "config": "config.yaml",
             "config_version": version,
+            "disabled": {"pager": "PAGER_URL is not set"},
             "listen": listen,
             "admin": "127.0.0.1:8081",
             "processes": [{**worker, "last_exit": None}],

@@ -7,6 +7,10 @@ from typing import Any
 
 import pytest
 
+from router.config import load
+from router.errors import ConfigError
+from tests.config.plugins import REGISTRY
+
 CRM = 'destinations: {crm: {type: web, url: "https://crm.example", body: "%s"}}'
 
 
@@ -129,3 +133,30 @@ rules: [{name: "${S}", when: {direction: "${S}", missed: "${S}", customer_number
 
     assert len(told) > 15
     assert "hunter2" not in "".join(told)
+
+
+def test_to_look_at_a_daemon_its_secrets_need_not_be_known(tmp_path):
+    file = tmp_path / "config.yaml"
+    file.write_text(
+        'sources: {wavix: {auth: {token: "${TOKEN}"}}}\n'
+        'destinations: {crm: {type: web, url: "${CRM_URL}"}}\n'
+        "always: [crm]\nunmatched: drop\n"
+    )
+
+    config = load(file, {}, registry=REGISTRY, to_look=True)
+
+    assert config.unset == ("TOKEN is not set", "CRM_URL is not set")
+    assert config.destinations["crm"].disabled == "CRM_URL is not set"
+    with pytest.raises(ConfigError):
+        load(file, {}, registry=REGISTRY)
+
+
+def test_a_mistake_is_one_also_when_only_looking(tmp_path):
+    file = tmp_path / "config.yaml"
+    file.write_text(
+        'sources: {wavix: {}}\ndestinations: {crm: {type: web, url: "${CRM_URL}", tiem: 5}}\n'
+        "always: [crm]\nunmatched: drop\n"
+    )
+
+    with pytest.raises(ConfigError, match="tiem"):
+        load(file, {}, registry=REGISTRY, to_look=True)
