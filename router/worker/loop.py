@@ -7,12 +7,10 @@ logged and finished inbox segments deleted, so that a crash at any point repeats
 from __future__ import annotations
 
 import os
-import selectors
 import signal
 import socket
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from router import clock
 from router.calls import Call
@@ -30,8 +28,9 @@ from router.worker.clockwatch import ClockWatch
 from router.worker.limits import Bucket, room
 from router.worker.orders import CURSOR, Orders
 from router.worker.routing import Routed, Routing
-from router.worker.senders import Ended, Senders
+from router.worker.senders import Ended
 from router.worker.verdict import expired_before_sending, judge
+from router.worker.wires import Wires
 
 #: Inbox entries and claims of one destination per turn.
 MOST_ENTRIES, MOST_CLAIMS = 400, 200
@@ -66,7 +65,15 @@ class Worker:
     """Owns the store. Single-threaded."""
 
     def __init__(
-        self, config: Config, store: Store, *, log: Log, metrics: Metrics, control: socket.socket, senders: int
+        self,
+        config: Config,
+        store: Store,
+        *,
+        log: Log,
+        metrics: Metrics,
+        control: socket.socket,
+        senders: int,
+        store_pause: float = STORE_PAUSE,
     ) -> None:
         self.config, self.store, self.log, self.metrics = config, store, log, metrics
         self.owner = f"{os.getpid()}-{time.time_ns():x}"
@@ -75,7 +82,8 @@ class Worker:
         self.commands = CommandFile(config.data)
         self.inbox = InboxReader(config.data / "inbox")
         self.cursors = store.cursors()
-        self.senders = Senders()
+        self.wires = Wires(config.data, control)
+        self.senders = self.wires.senders
         self.shares = {
             name: [i for i in range(senders) if Share(i, senders).threads(name, destination.concurrency)]
             for name, destination in config.destinations.items()
@@ -85,89 +93,51 @@ class Worker:
             for name, destination in config.destinations.items()
             if destination.rate
         }
-        self._control = control
-        self._watch = ClockWatch(clock.now())
+        self.watch = ClockWatch(clock.now())
         self._clock_is_right = True
+        self._store_pause = store_pause
+        #: False after a turn that was undone: what it moved has not moved.
+        self._cursors_are_right = True
         self._stopping = False
         self._lag = 0.0
         self._next_tick = self._next_renewal = 0.0
         self._pending: list[Ended] = []
-        self._selector = selectors.DefaultSelector()
-        self._wake = _open_wake(config.data)
-        control.setblocking(False)
-        self._selector.register(control, selectors.EVENT_READ, "control")
-        self._selector.register(self._wake, selectors.EVENT_READ, "wake")
 
     def run(self) -> int:
         """Work until SIGTERM, then until the senders have reported; return the exit code."""
-        signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self.wires.wake, warn_on_full_buffer=False)
         signal.signal(signal.SIGTERM, self._stop)
-        self._recover()
+        self.recover()
         more = False
         while not (self._stopping and not self.senders.connections):
             began = clock.now()
-            self._gather(0.0 if more else self._until_due(began))
-            more = self._turn_safely()
+            self.gather(0.0 if more else self._until_due(began))
+            more = self.turn()
             if more and (rest := SHORTEST_TURN - (clock.now() - began)) > 0:
                 time.sleep(rest)
-        self._turn_safely()
+        self.turn()
+        self.close()
         return 0
+
+    def close(self) -> None:
+        """Let go of everything but the store."""
+        signal.set_wakeup_fd(-1)
+        self.wires.close()
+        self.inbox.close()
+
+    def gather(self, seconds: float) -> None:
+        """Take in what has come, waiting up to *seconds* for it."""
+        self._pending += self.wires.gather(seconds)
 
     def _stop(self, *_: object) -> None:
         self._stopping = True
 
-    # What came in ----------------------------------------------------------------------------------------
-
-    def _gather(self, seconds: float) -> None:
-        for key, events in self._selector.select(seconds):
-            if key.data == "wake":
-                os.read(self._wake, 4096)
-            elif key.data == "control":
-                self._meet_sender()
-            else:
-                self._hear(key.data, events)
-
-    def _meet_sender(self) -> None:
-        data, descriptors, _, _ = socket.recv_fds(self._control, 1, 1)
-        if not data:
-            # The supervisor is gone; its lifeline ends this process.
-            self._selector.unregister(self._control)
-            return
-        index, connection = data[0], socket.socket(fileno=descriptors[0])
-        if index in self.senders.connections:
-            self._pending += self._dismiss(index)
-        self.senders.connect(index, connection)
-        self._selector.register(connection, selectors.EVENT_READ, index)
-
-    def _dismiss(self, index: int) -> list[Ended]:
-        """Settle with a sender whose successor is already here."""
-        connection = self.senders.connections[index]
-        self._selector.unregister(connection.socket)
-        ended = self.senders.collect(connection, clock.now())
-        return ended + (self.senders.abandon(connection, clock.now()) if index in self.senders.connections else [])
-
-    def _hear(self, index: int, events: int) -> None:
-        connection = self.senders.connections.get(index)
-        if connection is None:
-            return
-        if events & selectors.EVENT_WRITE:
-            self.senders.flush(connection)
-        if events & selectors.EVENT_READ:
-            self._pending += self.senders.collect(connection, clock.now())
-        if index not in self.senders.connections:
-            self._selector.unregister(connection.socket)
-        else:
-            self._mind(index)
-
-    def _mind(self, index: int) -> None:
-        """Ask to be told when a socket that would not take all can take more."""
-        connection = self.senders.connections[index]
-        wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if connection.unsent else 0)
-        if self._selector.get_key(connection.socket).events != wanted:
-            self._selector.modify(connection.socket, wanted, index)
-
     def _until_due(self, now: float) -> float:
-        due = self.store.next_due()
+        try:
+            due = self.store.next_due()
+        except StoreError:
+            # The turn that follows meets the same, and says it.
+            return self._store_pause
         wait = min(self._next_tick - now, TICK)
         if due is not None and not self._stopping:
             # A delivery that is due and was not claimed waits for room or rate, which come with other news.
@@ -179,7 +149,7 @@ class Worker:
 
     # One turn --------------------------------------------------------------------------------------------
 
-    def _turn_safely(self) -> bool:
+    def turn(self) -> bool:
         """Take one turn; return whether another should follow at once. A store that refuses is asked again later."""
         pending = self._pending
         began = time.perf_counter()
@@ -189,15 +159,18 @@ class Worker:
                 self._take(turn, pending, clock.now())
         except StoreError as ex:
             self.routing.forget()
-            self.cursors = self.store.cursors()
+            self._cursors_are_right = False
             self.log.say("store", f"{ex}; trying again", level="error")
-            time.sleep(STORE_PAUSE)
+            time.sleep(self._store_pause)
             return True
         self._pending = []
         self._after(turn, time.perf_counter() - began)
         return turn.busy
 
     def _take(self, turn: Turn, pending: list[Ended], now: float) -> None:
+        if not self._cursors_are_right:
+            self.cursors = self.store.cursors()
+            self._cursors_are_right = True
         tick = now >= self._next_tick
         self._look_at_the_clock(now)
         for ended in pending:
@@ -210,14 +183,14 @@ class Worker:
 
     def _look_at_the_clock(self, now: float) -> None:
         """While the wall clock has jumped, age proves nothing: nothing expires, is given up or falls silent for it."""
-        right = self._watch.believes(now)
+        right = self.watch.believes(now)
         if right == self._clock_is_right:
             return
         self._clock_is_right = right
         if right:
             self.log.add("clock", "the clock is right again; what is too old expires as usual")
             return
-        off = self._watch.off_by(now)
+        off = self.watch.off_by(now)
         text = f"the clock jumped {'forward' if off > 0 else 'back'} by {spell(abs(off))}: nothing expires until it is "
         self.log.add("clock", f"{text}right again; if it is right now, restart callrouter", level="error")
 
@@ -305,8 +278,7 @@ class Worker:
 
     def _after(self, turn: Turn, seconds: float) -> None:
         self.senders.hand_over(turn.claims, self.shares)
-        for index in self.senders.connections:
-            self._mind(index)
+        self.wires.mind_unsent()
         now = clock.now()
         for routed, received_at in turn.routed:
             report.routed(self.log, self.metrics, routed, now - received_at)
@@ -316,13 +288,12 @@ class Worker:
             report.paused(self.log, destination, reason)
         self.metrics.turned(seconds)
         if turn.ticked:
-            report.heartbeat(self.config.data, now, self._lag, self.senders.total)
-            self._sweep()
+            self._upkeep(now)
         self.log.flush()
 
     # Upkeep ----------------------------------------------------------------------------------------------
 
-    def _recover(self) -> None:
+    def recover(self) -> None:
         """Settle what an earlier worker left leased: the lock on the store says that it, and its senders, are gone."""
         turn = Turn()
         with self.store.transaction():
@@ -334,6 +305,13 @@ class Worker:
         for claim, attempt in turn.attempts:
             report.attempted(self.log, self.metrics, claim, attempt)
         self.log.flush()
+
+    def _upkeep(self, now: float) -> None:
+        try:
+            report.heartbeat(self.config.data, now, self._lag, self.senders.total)
+            self._sweep()
+        except (StoreError, OSError) as ex:
+            self.log.say("store", f"{ex}; trying again", level="error")
 
     def _sweep(self) -> None:
         """Delete inbox segments that nobody writes any more and of which everything has been routed."""
@@ -363,13 +341,3 @@ def _claim_of(lapsed: Lapsed) -> Claim:
         call_id="",
         owed=lapsed.owed,
     )
-
-
-def _open_wake(data: Path) -> int:
-    """Open the named pipe on which ingest says that there is something to route."""
-    path = data / "wake"
-    if not path.is_fifo():
-        path.unlink(missing_ok=True)
-        os.mkfifo(path, 0o600)
-    # For writing too: a pipe without a writer would be readable, and empty, for ever.
-    return os.open(path, os.O_RDWR | os.O_NONBLOCK)
