@@ -25,6 +25,8 @@ from router.worker.loop import Worker
 
 #: Seconds an ingest process may take to answer what it has accepted.
 INGEST_GRACE = 10
+#: Seconds a sender may take to end the attempts it has begun. Both together are less than the daemon's own grace.
+SENDER_GRACE = 28.0
 
 
 @dataclass
@@ -180,7 +182,8 @@ class SenderPart(_Quiet):
             self._wiring.control.close()
         lifeline.watch(lambda: os._exit(0))
         logs.start(self.name)
-        return sender_process.run(self._wiring.config, ours, Share(self._index, self._wiring.senders))
+        share = Share(self._index, self._wiring.senders)
+        return sender_process.run(self._wiring.config, ours, share, grace=SENDER_GRACE)
 
     def ended(self) -> None:
         self._wiring.senders_running.discard(self._index)
