@@ -43,7 +43,7 @@ lock: install-dev ## resolve pyproject.toml into the two lock files again
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --group build --group test --group check --constraint requirements.lock pyproject.toml -o tests/requirements.lock
 
 bench: install-dev ## measure speed and memory, and write docs/benchmarks.md
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench --write
 
 clean: ## remove what was installed (never data/)
 	rm -rf .venv

@@ -99,6 +99,8 @@ class Supervisor:
     changed: Callable[[Sequence[Child]], None]
     #: Says one sentence to the operator.
     say: Callable[[str], None]
+    #: Called once, when the first signal asks to stop and before any child is told.
+    stopping: Callable[[], None]
     #: Seconds everything together may take to end.
     grace: float = 30.0
     children: list[Child] = field(init=False)
@@ -209,6 +211,7 @@ class Supervisor:
 
     def _stop(self) -> None:
         """End all children in order within the grace time; a second signal, or the end of it, kills what is left."""
+        self.stopping()
         deadline = time.monotonic() + self.grace
         for group in sorted({child.part.stops for child in self.children}):
             members = [child for child in self.children if child.part.stops == group]

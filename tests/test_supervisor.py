@@ -54,7 +54,9 @@ for word in sys.argv[2:]:
     part = Part(name, globals()[behaviour])
     part.stops = len(parts)
     parts.append(part)
-sys.exit(Supervisor(parts, lambda children: None, lambda text: print(text, flush=True), grace=1.0).run())
+sys.exit(Supervisor(
+    parts, lambda children: None, lambda text: print(text, flush=True), lambda: None, grace=1.0
+).run())
 """
 
 

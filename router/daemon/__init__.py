@@ -40,14 +40,21 @@ def run(config_path: Path, roles: Collection[str] = (INGEST, WORKER)) -> int:
     if WORKER in roles:
         prepare_store(config, log)
     metrics = Metrics(config.data / "metrics" / "-".join(sorted(roles)))
-    wiring = Wiring(config, metrics, senders=max(1, len(os.sched_getaffinity(0))))
-    parts: list[Part] = [AdminPart(wiring, listeners["admin"])] if "admin" in listeners else []
+    wiring = Wiring(config, metrics, senders=max(1, len(os.sched_getaffinity(0))), listeners=listeners)
+    parts: list[Part] = [AdminPart(wiring)] if "admin" in listeners else []
     if WORKER in roles:
         parts += [WorkerPart(wiring), *(SenderPart(wiring, index) for index in range(wiring.senders))]
     if INGEST in roles:
-        parts += [IngestPart(wiring, listeners["listen"])]
+        parts += [IngestPart(wiring)]
     state = StateFile(config, roles, {name: address(sock) for name, sock in listeners.items()})
-    supervisor = Supervisor(parts, state.write, lambda text: log.say("daemon", text, level="warning"), GRACE)
+    supervisor = Supervisor(
+        parts,
+        changed=state.write,
+        say=lambda text: log.say("daemon", text, level="warning"),
+        # Whoever posts from now on is refused at once, and does not wait for an answer that will not come.
+        stopping=lambda: wiring.keep("admin"),
+        grace=GRACE,
+    )
     _greet(log, config, roles, state.addresses)
     # What is loaded by now is shared by every process; leaving it out of collections keeps it shared.
     gc.collect()

@@ -36,9 +36,17 @@ class Wiring:
     config: Config
     metrics: Metrics
     senders: int
+    #: ``listen`` and ``admin``, as far as this daemon has them; bound before any process was forked.
+    listeners: dict[str, socket.socket]
     #: The supervisor's end of the way to the worker, over which it passes the worker's ends of the senders' sockets.
     control: socket.socket | None = None
     senders_running: set[int] = field(default_factory=set)
+
+    def keep(self, *names: str) -> None:
+        """Close every listener but *names* in this process: one that stays open anywhere takes connections for ever."""
+        for name, listener in self.listeners.items():
+            if name not in names:
+                listener.close()
 
 
 class _Quiet:
@@ -62,11 +70,12 @@ class IngestPart(_Quiet):
 
     name, stops = "ingest", 0
 
-    def __init__(self, wiring: Wiring, sock: socket.socket) -> None:
-        self._wiring, self._sock = wiring, sock
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
 
     def in_child(self, lifeline: Lifeline) -> int:
         config, metrics = self._wiring.config, self._wiring.metrics
+        self._wiring.keep("listen")
         logs.start(self.name)
 
         def make_app() -> object:
@@ -78,7 +87,8 @@ class IngestPart(_Quiet):
 
             return make_ingest_app(config, inbox, metrics, not_ready)
 
-        serve(make_app, self._sock, graceful_timeout=INGEST_GRACE, on_worker_start=_watch(lifeline))
+        listener = self._wiring.listeners["listen"]
+        serve(make_app, listener, graceful_timeout=INGEST_GRACE, on_worker_start=_watch(lifeline))
 
 
 class AdminPart(_Quiet):
@@ -86,11 +96,12 @@ class AdminPart(_Quiet):
 
     name, stops = "admin", 2
 
-    def __init__(self, wiring: Wiring, sock: socket.socket) -> None:
-        self._wiring, self._sock = wiring, sock
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
 
     def in_child(self, lifeline: Lifeline) -> int:
         config, metrics = self._wiring.config, self._wiring.metrics
+        self._wiring.keep("admin")
         logs.start(self.name)
 
         def make_app() -> object:
@@ -99,7 +110,7 @@ class AdminPart(_Quiet):
                 lambda: readiness(config, time.time()),
             )
 
-        serve(make_app, self._sock, graceful_timeout=2, on_worker_start=_watch(lifeline))
+        serve(make_app, self._wiring.listeners["admin"], graceful_timeout=2, on_worker_start=_watch(lifeline))
 
 
 class WorkerPart(_Quiet):
@@ -127,6 +138,7 @@ class WorkerPart(_Quiet):
         wiring, inner = self._wiring, self._inner
         assert wiring.control is not None and inner is not None  # noqa: S101, PT018 - made by before_fork
         wiring.control.close()
+        wiring.keep()
         lifeline.watch(lambda: os.kill(os.getpid(), signal.SIGTERM))
         log = logs.start(self.name)
         store = SqliteStore.open(wiring.config.data)
@@ -180,6 +192,7 @@ class SenderPart(_Quiet):
         theirs.close()
         if self._wiring.control:
             self._wiring.control.close()
+        self._wiring.keep()
         lifeline.watch(lambda: os._exit(0))
         logs.start(self.name)
         share = Share(self._index, self._wiring.senders)
