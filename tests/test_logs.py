@@ -91,9 +91,9 @@ def test_warnings_of_libraries_come_in_the_same_form(capfd: pytest.CaptureFixtur
     before = logging.getLogger().handlers[:]
     try:
         start("ingest")
-        logging.getLogger("some.library").warning("disk %s is slow", "a")
+        logging.getLogger("some.package").warning("disk %s is slow", "a")
     finally:
         logging.getLogger().handlers[:] = before
 
     line = json.loads(capfd.readouterr().err)
-    assert (line["what"], line["level"], line["text"]) == ("some.library", "warning", "disk a is slow")
+    assert (line["what"], line["level"], line["text"]) == ("some.package", "warning", "disk a is slow")

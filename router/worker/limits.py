@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from router.units import Rate
 
 #: Beyond what is being sent, this many deliveries wait with the senders, so that none of them idles for a turn.
-AHEAD = 64
+AHEAD = 256
 
 
 def room(concurrency: int, in_hand: int) -> int:

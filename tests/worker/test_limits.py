@@ -10,7 +10,7 @@ from router.worker.limits import Bucket, room
 
 @pytest.mark.parametrize(
     ("concurrency", "in_hand", "free"),
-    [(1, 0, 5), (1, 5, 0), (32, 0, 96), (32, 90, 6), (32, 200, 0)],
+    [(1, 0, 5), (1, 5, 0), (32, 0, 160), (32, 150, 10), (32, 200, 0), (100, 0, 356)],
 )
 def test_a_destination_has_room_for_what_it_sends_and_a_little_ahead(concurrency: int, in_hand: int, free: int) -> None:
     assert room(concurrency, in_hand) == free
