@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -207,6 +208,12 @@ def _watch(lifeline: Lifeline) -> Callable[[], None]:
 
     def start() -> None:
         arbiter = os.getppid()
-        lifeline.watch(lambda: os.kill(arbiter, signal.SIGTERM))
+
+        def end() -> None:
+            # The arbiter may be gone already; then this process notices that by itself, and the lifeline sees to it.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(arbiter, signal.SIGTERM)
+
+        lifeline.watch(end)
 
     return start
