@@ -112,7 +112,7 @@ class _Search:
         try:
             loaded = load()
         # A stranger's module may fail in any way while it is imported; the others must still be found.
-        except (Exception, SystemExit) as ex:  # noqa: BLE001
+        except (Exception, SystemExit) as ex:  # noqa: BLE001 - see above
             self.broken[place.name] = f"it cannot be imported: {type(ex).__name__}: {ex}"
             return
         classes = list(_plugins_in(loaded))

@@ -67,7 +67,7 @@ class Template:
         except SecurityError as ex:
             reason = f"{ex}; a template may use values, not the machinery behind them"
         # A template is the operator's own program: whatever it raises, this delivery can never be made from it.
-        except Exception as ex:  # noqa: BLE001
+        except Exception as ex:  # noqa: BLE001 - see above
             reason = f"{ex or type(ex).__name__}"
         raise PermanentFailure(f"the template cannot be filled in: {reason}")
 
@@ -169,7 +169,7 @@ def _compiled(source: str, escape: Callable[[Any], str]) -> jinja2.Template:
     except jinja2.TemplateSyntaxError as ex:
         raise MalformedTemplate((ex.message or "this is no template").rstrip("."), ex.lineno) from None
     # Jinja writes Python, and folds constants while it does: a hostile template can fail in any way there.
-    except Exception as ex:  # noqa: BLE001
+    except Exception as ex:  # noqa: BLE001 - see above
         raise MalformedTemplate(f"this template cannot be compiled: {ex}", 1) from None
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.waiting import until
+
 PROGRAM = """
 import os, signal, sys, time
 from pathlib import Path
@@ -69,13 +71,6 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
         return False
-
-
-def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
 
 
 Start = Callable[..., "subprocess.Popen[str]"]

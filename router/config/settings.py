@@ -79,7 +79,7 @@ class PluginSettings:
             }
             errors = [error for error in ex.errors() if not (skipped and _is_about(error, skipped))]
         # A plugin's own validator may fail in any way; its author must hear of it, and the operator too.
-        except Exception as ex:  # noqa: BLE001
+        except Exception as ex:  # noqa: BLE001 - see above
             text = f'plugin "{self._plugin.type}" fails while it checks the settings of {self._where}'
             self._problems.error(
                 self._key, text, f"this is a fault of the plugin ({type(ex).__name__}); tell its author"

@@ -54,7 +54,7 @@ class Attempts:
             return self._outcome(job, kind, started_at, self._line(ex.reason), status=ex.status, retry_after=wait)
         # A plugin may end in any way, SystemExit among them, and must take neither its delivery nor this
         # thread along.
-        except BaseException as ex:  # noqa: BLE001
+        except BaseException as ex:  # noqa: BLE001 - see above
             self._log_bug(job, traceback.format_exc())
             said = f"{type(ex).__name__}: {ex}" if str(ex) else type(ex).__name__
             return self._outcome(job, "bug", started_at, self._line(f"a bug in the plugin: {said}"))

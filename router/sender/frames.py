@@ -36,7 +36,7 @@ class Decoder(Generic[Row]):
         rows: list[Row] = []
         while (end := self._end()) is not None:
             # Only our own daemon writes to the other end of this socket.
-            contents: Iterable[Any] = marshal.loads(bytes(self._pieces[_PREFIX:end]))  # noqa: S302
+            contents: Iterable[Any] = marshal.loads(bytes(self._pieces[_PREFIX:end]))  # noqa: S302 - see above
             rows.extend(map(self._make, contents))
             del self._pieces[:end]
         return rows

@@ -7,30 +7,27 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import router
 from router.status import daemons
+from tests.harness.waiting import until
 
 ENVIRON = {**os.environ, "PYTHONPATH": str(Path(router.__file__).parents[1])}
-
-
-def until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.02)
 
 
 @pytest.fixture
 def daemon(config, folder) -> Iterator[subprocess.Popen[bytes]]:
     log = (folder / "log").open("wb")
     process = subprocess.Popen([sys.executable, "-m", "router", "run"], stdout=log, stderr=log, env=ENVIRON)
-    until(lambda: any(one.alive and all(p.alive for p in one.processes) for one in daemons(config.data)), "it starts")
+    until(
+        lambda: any(one.alive and all(p.alive for p in one.processes) for one in daemons(config.data)),
+        30,
+        what="it starts",
+    )
     yield process
     if process.poll() is None:
         process.terminate()
@@ -44,13 +41,17 @@ def test_a_call_is_sent_seen_replayed_and_the_daemon_stopped(run, config, folder
     assert (sent.code, {line["status"] for line in sent.json}) == (0, {200})
 
     # The end of a call that nobody answered is told after `settle`.
-    until(lambda: bool(run("deliveries", "--destination", "crm", "--state", "delivered", "--json").json), "it is told")
+    until(
+        lambda: bool(run("deliveries", "--destination", "crm", "--state", "delivered", "--json").json),
+        30,
+        what="it is told",
+    )
     status = run("status")
     assert status.code == 0, status.out
     assert status.out.startswith("All is well.")
 
     assert run("replay", "--destination", "crm", "--state", "delivered", "--yes").code == 0
-    until(lambda: len((folder / "data" / "crm.jsonl").read_text().splitlines()) == 2, "it is told again")
+    until(lambda: len((folder / "data" / "crm.jsonl").read_text().splitlines()) == 2, 30, what="it is told again")
     told = [json.loads(line) for line in (folder / "data" / "crm.jsonl").read_text().splitlines()]
     assert [one["event"]["event_type"] for one in told] == ["call_ended", "call_ended"]
 

@@ -87,7 +87,7 @@ def test_what_callers_said_is_not_for_everybody_on_the_machine(tmp_path):
     assert not stat.S_IMODE((tmp_path / "a").stat().st_mode) & stat.S_IRWXO
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")  # noqa: PTH110
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")  # noqa: PTH110 - pathlib says the same
 def test_a_full_disk_is_tried_again():
     with pytest.raises(TemporaryFailure, match="/dev/full cannot be written: No space left on device"):
         file_at(Path("/dev/full")).deliver(make_delivery())

@@ -7,7 +7,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import pytest
 from router.calls import Call
 from router.sender import Job, Outcome
 from router.sender.frames import Decoder, encode
+from tests.harness.waiting import until
 
 PROGRAM = Path(__file__).with_name("a_sender.py")
 CALL = Call("wavix", "c1")
@@ -74,10 +74,7 @@ class SenderProcess:
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen within 20 s"
-        time.sleep(0.005)
+    until(condition, 20, every=0.005)
 
 
 @pytest.fixture
