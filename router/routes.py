@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from router.matching import Condition
@@ -27,6 +27,11 @@ class Rule:
     sees_own_events: bool = False
     #: What ``matches`` was compiled from; explains itself.
     condition: Condition | None = None
+    #: ``enabled: false``: it is never asked.
+    enabled: bool = True
+    description: str = ""
+    owner: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,7 @@ class Routes:
         used: list[str] = []
         sends: dict[str, str | None] = {}
         for rule in self.rules:
-            if (not from_sender and not rule.sees_own_events) or not rule.matches(subject):
+            if not rule.enabled or (not from_sender and not rule.sees_own_events) or not rule.matches(subject):
                 continue
             matched.append(rule.name)
             if not (rule.once and rule.name in fired):

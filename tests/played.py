@@ -96,25 +96,12 @@ def _bodies(sample: str, changes: dict[str, Any]) -> list[bytes]:
 def _route(loaded: Config, bodies: list[bytes]) -> list[str]:
     """The worker's route step, without the store: every event, and then the end of the call."""
     call: calls.Call | None = None
-    source, fired, heard = next(iter(loaded.sources)), set[str](), list[str]()
-
-    def told(happened: event.CallEvent, step: calls.Step) -> None:
-        assert call is not None
-        known = calls.facts(
-            call, happened, step, zone=loaded.timezone, region=loaded.region, own_numbers=loaded.own_numbers
-        )
-        decision = loaded.routes.decide(calls.subject(happened, known), from_sender=not step.own, fired=fired)
-        fired.update(decision.fired)
-        heard.extend(send.destination for send in decision.sends)
-
+    source, heard = next(iter(loaded.sources)), list[str]()
     for body in bodies:
-        happened = event.read(body, source, _MONDAY)
-        call, step = calls.advance(
-            call, happened, own_numbers=loaded.own_numbers, region=loaded.region, settle=loaded.settle
-        )
-        told(happened, step)
+        decided = loaded.decider.decide(call, event.read(body, source, _MONDAY))
+        call = decided.following
+        heard.extend(send.destination for send in decided.decision.sends)
     if call is not None and call.end_due_at is not None:
-        ended = calls.ended_event(call, call.end_due_at)
-        call = calls.tell(call)
-        told(ended, calls.OWN)
+        ended = loaded.decider.decide_end(call, call.end_due_at)
+        heard.extend(send.destination for send in ended.decision.sends)
     return heard

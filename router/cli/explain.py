@@ -13,9 +13,8 @@ from router.cli import options, screen
 from router.errors import InvalidEvent
 
 if TYPE_CHECKING:
-    from router.calls import Call, Step
     from router.config.model import Config, Source
-    from router.event import CallEvent
+    from router.deciding import Decided
     from router.matching import Explained
     from router.routes import Decision, Rule, Send, Subject
 
@@ -101,33 +100,25 @@ def _refused(error: InvalidEvent, *, as_json: bool) -> int:
 
 
 def _explain(config: Config, source: Source, body: bytes) -> list[_Explanation]:
-    from router.calls import OWN, advance, ended_event
     from router.event import check, read
 
     now = time.time()
     check(body, validation=source.validation, accept_types=source.accept_types)
     event = read(body, source.name, now)
-    call, step = advance(None, event, own_numbers=config.own_numbers, region=config.region, settle=config.settle)
-    explanations = [_judge(config, call, event, step)]
-    if step.terminal:
-        fired = frozenset(explanations[0].decision.fired)
-        explanations.append(_judge(config, call, ended_event(call, now), OWN, fired))
+    decided = config.decider.decide(None, event)
+    explanations = [_judge(config, decided)]
+    if decided.step.terminal:
+        explanations.append(_judge(config, config.decider.decide_end(decided.following, now)))
     return explanations
 
 
-def _judge(
-    config: Config, call: Call, event: CallEvent, step: Step, fired: frozenset[str] = frozenset()
-) -> _Explanation:
-    from router.calls import facts, subject
-
-    found = facts(call, event, step, zone=config.timezone, region=config.region, own_numbers=config.own_numbers)
-    seen = subject(event, found)
-    decision = config.routes.decide(seen, from_sender=not step.own, fired=fired)
+def _judge(config: Config, decided: Decided) -> _Explanation:
+    decision = decided.decision
     owed = [(send.destination, _asker(send, decision, config)) for send in decision.sends]
     reasons = {name: config.destinations[name].disabled for name, _ in owed}
     return _Explanation(
-        event_type=event.event_type,
-        rules=_rules(config, seen, decision, own=step.own, fired=fired),
+        event_type=decided.event.event_type,
+        rules=_rules(config, decided.subject, decision, own=decided.step.own, fired=decided.call.fired),
         decision=decision,
         sends=[(name, asker) for name, asker in owed if reasons[name] is None],
         disabled=[(name, reason) for name, reason in reasons.items() if reason is not None],
@@ -156,6 +147,8 @@ def _verdict(rule: Rule, decision: Decision, stopped: str | None, *, own: bool, 
         return f'not asked: "{stopped}" said stop'
     if own and not rule.sees_own_events:
         return "not asked: it speaks of the sender's events"
+    if not rule.enabled:
+        return "not asked: it says enabled: false"
     if rule.name not in decision.rules:
         return "does not match"
     return "matches, but it fires once a call and did" if rule.once and rule.name in fired else "matches"

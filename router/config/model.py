@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import tzinfo
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal
 
 from router.authentication import Authentication
+from router.deciding import Decider
 from router.errors import Problem
 from router.plugin import Plugin, Settings
 from router.retry import RetryPolicy
@@ -100,3 +101,9 @@ class Config:
     unset: tuple[str, ...] = ()
     #: Doubts that did not stop the configuration from loading.
     warnings: tuple[Problem, ...] = ()
+    #: All of the above that decides who hears of an event.
+    decider: Decider = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        decider = Decider(self.routes, self.timezone, self.region, self.own_numbers, self.settle)
+        object.__setattr__(self, "decider", decider)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
-from router.calls import OWN, Call, Step, advance, ended_event, facts, fall_silent, subject, tell
+from router.calls import Call, ended_event, fall_silent, tell
 from router.config import Config
+from router.deciding import Decided
 from router.errors import Fault, InvalidEvent, StoreError
 from router.event import CallEvent, check, read
 from router.inbox import Entry
-from router.routes import Decision, Send
+from router.routes import Send
 from router.store import NewDelivery, NewEvent, Store
 
 log = logging.getLogger(__name__)
@@ -121,37 +121,34 @@ class Routing:
     def _route(self, event: CallEvent, now: float) -> Routed:
         key = (event.source, event.call_id)
         known = self._recent.get(key) or self._store.call(*key)
-        config = self._config
-        call, step = advance(known, event, own_numbers=config.own_numbers, region=config.region, settle=config.settle)
-        routed, fired = self._add(event, call, step, now)
+        decided = self._config.decider.decide(known, event)
+        routed = self._add(decided, now)
         # What was known before has not been touched: a duplicate moves nothing.
         if not routed.duplicate:
-            self._keep(replace(call, fired=fired) if fired != call.fired else call)
+            self._keep(decided.following)
         return routed
 
     def _tell(self, call: Call, now: float) -> Routed:
-        event = ended_event(call, now)
-        fired = call.fired
+        following = call
         try:
-            routed, fired = self._add(event, call, OWN, now)
+            decided = self._config.decider.decide_end(call, now)
+            routed, following = self._add(decided, now), decided.following
         except StoreError:
             raise
         except Exception as ex:
             log.exception("The end of call %s of source %s could not be routed.", call.call_id, call.source)
-            aside = Entry(event.source, event.body, now, "callrouter")
+            aside = Entry(call.source, ended_event(call, now).body, now, "callrouter")
             routed = self._set_aside(aside, [_bug(ex)])
-        self._keep(tell(replace(call, fired=fired)))
+        self._keep(tell(following))
         return routed
 
-    def _add(self, event: CallEvent, call: Call, step: Step, now: float) -> tuple[Routed, frozenset[str]]:
-        config = self._config
-        found = facts(call, event, step, zone=config.timezone, region=config.region, own_numbers=config.own_numbers)
-        decision = config.routes.decide(subject(event, found), from_sender=not step.own, fired=call.fired)
+    def _add(self, decided: Decided, now: float) -> Routed:
+        event, call, step, decision = decided.event, decided.call, decided.step, decided.decision
         owed, skipped = self._owed(decision.sends)
-        event_id = self._store.add_event(self._new(event, found, decision, step), owed, now=now)
+        event_id = self._store.add_event(self._new(decided), owed, now=now)
         if event_id is None:
-            return Routed(event.source, event.call_id, event.event_type, duplicate=True), call.fired
-        routed = Routed(
+            return Routed(event.source, event.call_id, event.event_type, duplicate=True)
+        return Routed(
             source=event.source,
             call_id=event.call_id,
             event_type=event.event_type,
@@ -164,9 +161,9 @@ class Routing:
             outcome=call.outcome if step.own else None,
             missed=call.missed if step.own else None,
         )
-        return routed, call.fired.union(decision.fired) if decision.fired else call.fired
 
-    def _new(self, event: CallEvent, found: dict[str, Any], decision: Decision, step: Step) -> NewEvent:
+    def _new(self, decided: Decided) -> NewEvent:
+        event, decision, step = decided.event, decided.decision, decided.step
         return NewEvent(
             key=event.key,
             source=event.source,
@@ -175,7 +172,7 @@ class Routing:
             event_time=event.event_time,
             received_at=event.received_at,
             body=event.body,
-            facts=found,
+            facts=dict(decided.facts),
             late=step.late,
             config_version=self._config.version,
             rules=decision.rules,
