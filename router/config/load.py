@@ -13,6 +13,7 @@ from typing import Any
 from router.config import scalars
 from router.config.destinations import read_destinations
 from router.config.fields import Fields
+from router.config.files import Files, Snapshot, TooLarge
 from router.config.located import Block, Text, read
 from router.config.model import Address, Config
 from router.config.problems import Place, Problems
@@ -44,45 +45,46 @@ def load(
     *,
     registry: Registry | None = None,
     to_look: bool = False,
+    snapshot: Snapshot | None = None,
 ) -> Config:
     """Return the configuration in *path*, checked whole; raises ConfigError with every mistake at once.
 
-    Relative paths in it begin at its own folder. *registry* stands in for the plugins that would be found.
+    Relative paths in it begin at its own folder. *registry* stands in for the plugins that would be found. With
+    *snapshot*, that of a Config, nothing is read from disk: it becomes that configuration again.
 
     With *to_look*, a variable that is not set here is no mistake: the daemon has its own environment, and whoever asks
     it how things stand need not know its secrets. What lacks one is then left out (``unset`` says which), so
     that nothing may be let in or sent by such a configuration.
     """
-    content = _content(path)
+    files = Files(snapshot)
+    content = _content(path, files)
     source = _decoded(path, content)
     problems = Problems(str(path), source)
     root = read(source, problems)
     if root is None:
         raise ConfigError(problems.in_file_order())
     folder = path.resolve().parent
-    variables = Variables(environ, folder, problems, forgiving=to_look)
+    variables = Variables(environ, folder, files, problems, forgiving=to_look)
     variables.fill(root)
     version = hashlib.sha256(content).hexdigest()[:12]
     config = _Loader(root, path, folder, version, problems).config(registry)
     problems.raise_errors()
-    return replace(config, unset=tuple(variables.unset)) if to_look else config
+    return replace(config, unset=tuple(variables.unset) if to_look else (), snapshot=files.read_so_far)
 
 
-def _content(path: Path) -> bytes:
+def _content(path: Path, files: Files) -> bytes:
     try:
-        if path.is_dir():
-            raise _refusal(path, "this is a folder, not a file", "name the file, for example config.yaml")
-        with path.open("rb") as file:
-            content = file.read(_MAX_BYTES + 1)
+        return files.content(path, _MAX_BYTES)
+    except IsADirectoryError:
+        raise _refusal(path, "this is a folder, not a file", "name the file, for example config.yaml") from None
+    except TooLarge:
+        raise _refusal(path, f"the file is larger than {_MAX_BYTES} bytes", "this is no configuration") from None
     except FileNotFoundError:
         raise _refusal(
             path, "there is no such file", "name another with --config, or write one with callrouter init"
         ) from None
     except (OSError, ValueError) as ex:
         raise _refusal(path, f"the file cannot be read ({getattr(ex, 'strerror', None) or ex})", None) from None
-    if len(content) > _MAX_BYTES:
-        raise _refusal(path, f"the file is larger than {_MAX_BYTES} bytes", "this is no configuration")
-    return content
 
 
 def _decoded(path: Path, content: bytes) -> str:

@@ -82,18 +82,21 @@ def texts(value: Value) -> Iterator[Text]:
             yield from texts(inner)
 
 
-def read(source: str, problems: Problems) -> Block | None:
-    """Return the one mapping that *source* is, or None after reporting why it is none."""
+def read(source: str, problems: Problems, file: str = "") -> Block | None:
+    """Return the one mapping that *source* is, or None after reporting why it is none.
+
+    *file* is what its Places say, where it is not the first file of the configuration.
+    """
     bad = _NOT_PRINTABLE.search(source)
     if bad:
         before = BREAKS.split(source[: bad.start()])
-        place = Place(len(before), len(before[-1]) + 1)
+        place = Place(len(before), len(before[-1]) + 1, file=file)
         problems.error(place, f"there is an unprintable character here (code {ord(bad[0])})", "remove it")
         return None
     try:
-        root = _Builder(source, problems).document()
+        root = _Builder(source, problems, file).document()
     except yaml.YAMLError as ex:
-        _report_syntax(ex, source, problems)
+        _report_syntax(ex, source, problems, file)
         return None
     except _TooMuch as ex:
         problems.error(ex.place, ex.text)
@@ -101,7 +104,7 @@ def read(source: str, problems: Problems) -> Block | None:
     if isinstance(root, Block):
         return root
     if root is None or (isinstance(root, Text) and root.null):
-        problems.error(Place(1, 1), "the file is empty", "it needs at least sources: and unmatched:")
+        problems.error(Place(1, 1, file=file), "the file is empty", "it needs at least sources: and unmatched:")
     else:
         problems.error(root, "the file must consist of keys with values", "write for example unmatched: drop")
     return None
@@ -124,6 +127,7 @@ class _Builder:
 
     source: str
     problems: Problems
+    file: str
 
     def __post_init__(self) -> None:
         self._lines = BREAKS.split(self.source)
@@ -227,7 +231,7 @@ class _Builder:
         start, end = event.start_mark, event.end_mark
         line = self._lines[start.line] if start.line < len(self._lines) else ""
         stop = end.column if end.line == start.line else len(line.rstrip())
-        return Place(start.line + 1, start.column + 1, max(stop - start.column, 1))
+        return Place(start.line + 1, start.column + 1, max(stop - start.column, 1), self.file)
 
 
 #: What the parser says, and what a person should hear instead.
@@ -249,14 +253,14 @@ _SENTENCES: tuple[tuple[str, str, str | None], ...] = (
 )  # fmt: skip
 
 
-def _report_syntax(ex: yaml.YAMLError, source: str, problems: Problems) -> None:
+def _report_syntax(ex: yaml.YAMLError, source: str, problems: Problems, file: str) -> None:
     problem = str(getattr(ex, "problem", None) or ex)
     mark = getattr(ex, "problem_mark", None) or getattr(ex, "context_mark", None)
     context = getattr(ex, "context_mark", None)
     if context and ("end of stream" in problem or "']'" in problem or "'}'" in problem):
         mark = context
-    place = Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
-    if problems.has_error_in(place.line):
+    place = Place(mark.line + 1, mark.column + 1, file=file) if mark else Place(1, 1, file=file)
+    if problems.has_error_in(place.line, file):
         return
     lines = BREAKS.split(source)
     near = lines[place.line - 1] if place.line <= len(lines) else ""

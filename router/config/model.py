@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from router.authentication import Authentication
+from router.config.files import Snapshot
 from router.deciding import Decider
 from router.errors import Problem
 from router.plugin import Plugin, Settings
@@ -101,6 +102,8 @@ class Config:
     unset: tuple[str, ...] = ()
     #: Doubts that did not stop the configuration from loading.
     warnings: tuple[Problem, ...] = ()
+    #: What it was read from.
+    snapshot: Snapshot = field(default_factory=Snapshot, repr=False, compare=False)
     #: All of the above that decides who hears of an event.
     decider: Decider = field(init=False, repr=False, compare=False)
 

@@ -27,6 +27,8 @@ class Place(NamedTuple):
     line: int
     column: int
     width: int = 1
+    #: Which of the configuration's files; empty for the first.
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +40,20 @@ class _Finding:
 
 
 class Problems:
-    """Everything found wrong with one file. Values that are to stay secret are covered in the excerpts."""
+    """Everything found wrong with a configuration. Values that are to stay secret are covered in the excerpts."""
 
     def __init__(self, file: str, source: str) -> None:
         self._file = file
-        self._lines = BREAKS.split(source)
+        #: File → its lines, in the order the files were read.
+        self._lines = {"": BREAKS.split(source)}
         self._found: dict[_Finding, None] = {}
         self._hidden: set[Place] = set()
         #: How many mistakes were noted so far.
         self.errors = 0
+
+    def know(self, file: str, source: str) -> None:
+        """Take *source* for what is in *file*, for excerpts; Places in it have this ``file``."""
+        self._lines[file] = BREAKS.split(source)
 
     def error(self, at: object, text: str, hint: str | None = None) -> None:
         """Note a mistake at *at*: a Place, or anything read from the file."""
@@ -62,40 +69,54 @@ class Problems:
         if "${" not in getattr(at, "written", ""):
             self._hidden.add(_place(at))
 
-    def line(self, number: int) -> Place:
+    def line(self, number: int, file: str = "") -> Place:
         """Return the place of what stands in a whole line."""
-        line = self._lines[number - 1] if number <= len(self._lines) else ""
-        return Place(number, 1 + len(line) - len(line.lstrip()), max(len(line.strip()), 1))
+        line = self.text(number, file) or ""
+        return Place(number, 1 + len(line) - len(line.lstrip()), max(len(line.strip()), 1), file)
 
-    def has_error_in(self, line: int) -> bool:
+    def text(self, number: int, file: str = "") -> str | None:
+        """Return line *number* of *file*, or None where there is none."""
+        lines = self._lines.get(file, [])
+        return lines[number - 1] if 0 < number <= len(lines) else None
+
+    def has_error_in(self, line: int, file: str = "") -> bool:
         """Return whether a mistake was noted in that line."""
-        return any(found.place.line == line and found.severity == "error" for found in self._found)
+        return any(
+            found.place.line == line and found.place.file == file and found.severity == "error" for found in self._found
+        )
 
     def in_file_order(self) -> tuple[Problem, ...]:
-        """Return everything found, first line first."""
-        return tuple(map(self._problem, sorted(self._found, key=lambda found: found.place[:2])))
+        """Return everything found, file by file, first line first."""
+        order = list(self._lines)
+        return tuple(
+            map(self._problem, sorted(self._found, key=lambda found: (order.index(found.place.file), *found.place[:2])))
+        )
 
     def raise_errors(self) -> None:
         """Raise ConfigError with everything found when there was a mistake."""
         if self.errors:
             raise ConfigError(self.in_file_order())
 
-    def _covered(self, excerpt: str, line: int) -> str:
-        spans = [(place.column - 1, place.column - 1 + place.width) for place in self._hidden if place.line == line]
+    def _covered(self, excerpt: str, at: Place) -> str:
+        spans = [
+            (place.column - 1, place.column - 1 + place.width)
+            for place in self._hidden
+            if (place.line, place.file) == (at.line, at.file)
+        ]
         spans += [match.span(1) for match in _SUSPECTS.finditer(excerpt) if "${" not in match[1]]
         for start, stop in spans:
             excerpt = excerpt[:start] + "*" * len(excerpt[start:stop]) + excerpt[stop:]
         return excerpt
 
     def _problem(self, found: _Finding) -> Problem:
-        line, column, width = found.place
-        excerpt = self._lines[line - 1] if line <= len(self._lines) else None
+        line, column, width, file = found.place
+        excerpt = self.text(line, file)
         if excerpt is not None:
-            excerpt = self._covered(excerpt, line)
+            excerpt = self._covered(excerpt, found.place)
             # What moves a terminal's cursor must not reach it.
             excerpt = "".join(char if char.isprintable() or char == "\t" else "\ufffd" for char in excerpt)
         return Problem(
-            self._file, line, column, found.text, found.hint, excerpt or None, width, severity=found.severity
+            file or self._file, line, column, found.text, found.hint, excerpt or None, width, severity=found.severity
         )  # fmt: skip
 
 

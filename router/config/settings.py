@@ -149,7 +149,7 @@ class PluginSettings:
         cause = (error.get("ctx") or {}).get("error")
         line = getattr(cause, "line", None)
         if isinstance(value, Text) and value.style == "|" and line:
-            place = self._problems.line(value.place.line + line)
+            place = self._problems.line(value.place.line + line, value.place.file)
         sentence = _sentence(error, cause)
         if isinstance(value, Text):
             field = self._fields.get(str(error["loc"][0]))
@@ -162,7 +162,11 @@ class PluginSettings:
             field = next((n for n, f in self._model.model_fields.items() if (f.alias or n) == name), name)
             for template, text in _templates(getattr(settings, field, None), value):
                 for unknown, line in template.unknown_names(TEMPLATE_NAMES):
-                    place = self._problems.line(text.place.line + line) if text.style == "|" else text.place
+                    place = (
+                        self._problems.line(text.place.line + line, text.place.file)
+                        if text.style == "|"
+                        else text.place
+                    )
                     self._problems.error(
                         place, f'the template of "{name}" in {self._where} uses "{unknown}", which does not exist',
                         _meant(unknown),

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from router.config.files import Files, TooLarge
 from router.config.located import Block, Text, Value
 from router.config.problems import Problems
 
@@ -27,10 +28,11 @@ class Variables:
     """Fills in what a configuration takes from the environment and from files; an empty variable counts as unset."""
 
     def __init__(
-        self, environ: Mapping[str, str], folder: Path, problems: Problems, *, forgiving: bool = False
+        self, environ: Mapping[str, str], folder: Path, files: Files, problems: Problems, *, forgiving: bool = False
     ) -> None:
         self._environ = environ
         self._folder = folder
+        self._files = files
         self._problems = problems
         self._forgiving = forgiving
         self._done: set[int] = set()
@@ -105,12 +107,11 @@ class Variables:
     def _file(self, name: str) -> str:
         path = self._folder / name
         try:
-            if not path.is_file():
-                raise _Unset(f'there is no file "{name}"')
-            content = path.read_bytes()
-            if len(content) > _MAX_FILE:
-                raise _Unset(f'the file "{name}" is larger than {_MAX_FILE} bytes')
-            text = content.decode().rstrip("\r\n")
+            text = self._files.content(path, _MAX_FILE).decode().rstrip("\r\n")
+        except (FileNotFoundError, IsADirectoryError):
+            raise _Unset(f'there is no file "{name}"') from None
+        except TooLarge:
+            raise _Unset(f'the file "{name}" is larger than {_MAX_FILE} bytes') from None
         except UnicodeDecodeError:
             raise _Unset(f'the file "{name}" is not UTF-8 text') from None
         except (OSError, ValueError) as ex:
