@@ -15,8 +15,8 @@ from router.errors import InvalidEvent
 if TYPE_CHECKING:
     from router.config.model import Config, Source
     from router.deciding import Decided
-    from router.matching import Explained
-    from router.routes import Decision, Rule, Send, Subject
+    from router.matching import Explained, Subject
+    from router.routes import Decision, Rule, Send
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ def _rules(config: Config, seen: Subject, decision: Decision, *, own: bool, fire
     stopped: str | None = None
     for rule in config.routes.rules:
         verdict = _verdict(rule, decision, stopped, own=own, fired=fired)
-        judged.append(_Judged(rule.name, verdict, rule.condition.explain(seen) if rule.condition else []))
+        judged.append(_Judged(rule.name, verdict, rule.condition.explain(seen)))
         if rule.stop and rule.name in decision.rules:
             stopped = rule.name
     return judged

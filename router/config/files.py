@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,26 +30,44 @@ class Files:
 
     def __init__(self, kept: Snapshot | None = None) -> None:
         self._kept = kept
+        self._public: list[str] = []
         self.read_so_far = Snapshot()
 
-    def content(self, path: Path, most_bytes: int) -> bytes:
-        """Return what is in the file; raises OSError, ValueError (a path that cannot be one) and TooLarge."""
+    def content(self, path: Path, most_bytes: int, *, secret: bool = False) -> bytes:
+        """Return what is in the file; raises OSError, ValueError (a path that cannot be one) and TooLarge.
+
+        What is *secret* has no part in ``version``, which everybody may see.
+        """
         name = str(path.absolute())
         if name not in self.read_so_far.files:
             self.read_so_far.files[name] = self._read(path, name, most_bytes)
+        if not secret and name not in self._public:
+            self._public.append(name)
         content = self.read_so_far.files[name]
         if len(content) > most_bytes:
             raise TooLarge
         return content
 
-    def listing(self, folder: Path, pattern: str) -> list[Path]:
-        """Return the files in *folder* that are named like *pattern*, sorted; raises OSError and ValueError."""
+    def version(self) -> str:
+        """Return a digest of everything that was read and is not secret: of one file, that of its content."""
+        digests = [hashlib.sha256(self.read_so_far.files[name]) for name in self._public]
+        if len(digests) == 1:
+            return digests[0].hexdigest()[:12]
+        return hashlib.sha256(b"".join(digest.digest() for digest in digests)).hexdigest()[:12]
+
+    def is_folder(self, path: Path) -> bool:
+        """Return whether *path* is a folder; raises OSError and ValueError."""
+        return path.is_dir() if self._kept is None else str(path.absolute()) in self._kept.folders
+
+    def listing(self, folder: Path, patterns: Sequence[str]) -> list[Path]:
+        """Return the files in *folder* that are named like one of *patterns*, sorted; raises OSError and ValueError."""
         name = str(folder.absolute())
         if name not in self.read_so_far.folders:
             if self._kept is not None:
                 found = self._kept.folders[name]
             else:
-                found = tuple(sorted(str(path.absolute()) for path in folder.glob(pattern) if path.is_file()))
+                paths = (path for pattern in patterns for path in folder.glob(pattern) if path.is_file())
+                found = tuple(sorted({str(path.absolute()) for path in paths if not path.name.startswith(".")}))
             self.read_so_far.folders[name] = found
         return [Path(path) for path in self.read_so_far.folders[name]]
 
