@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from router.matching import Condition, Index, Subject
@@ -23,11 +23,6 @@ class Rule:
     description: str = ""
     owner: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
-    #: The condition as a function; kept here because it runs for every event.
-    matches: Callable[[Subject], bool] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "matches", self.condition.matches)
 
     @property
     def sees_own_events(self) -> bool:
@@ -88,7 +83,7 @@ class Routes:
         rules = self.rules
         for place in (self._of_senders if from_sender else self._of_ours).candidates(subject):
             rule = rules[place]
-            if not rule.matches(subject):
+            if not rule.condition.matches(subject):
                 continue
             matched.append(rule.name)
             if not (rule.once and rule.name in fired):

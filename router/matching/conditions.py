@@ -127,13 +127,18 @@ class Condition:
     """One compiled ``when:``. ``matches`` is the whole of it as a function."""
 
     parts: tuple[Part, ...]
+    #: The whole condition as a function, made when it is first asked: of many rules most never are.
     matches: Holds = field(init=False, repr=False, compare=False)
     #: True when it names one of our own events, or a fact that only they have.
     sees_own_events: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "matches", Group("all", self.parts).compiled())
+        object.__setattr__(self, "matches", self._compile_and_match)
         object.__setattr__(self, "sees_own_events", any(map(_names_own_events, self.parts)))
+
+    def _compile_and_match(self, subject: Subject) -> bool:
+        object.__setattr__(self, "matches", Group("all", self.parts).compiled())
+        return self.matches(subject)
 
     def explain(self, subject: Subject) -> list[Explained]:
         """Return every test with the value it met, in the order of the file."""

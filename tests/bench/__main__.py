@@ -1,4 +1,4 @@
-"""Run benchmarks: ``python -m tests.bench [NAME …] [--write]``; names are ingest, latency, sustained and memory.
+"""Run benchmarks: ``python -m tests.bench [NAME …] [--write]``; ``--help`` lists the names.
 
 Tables go to stdout, progress to stderr. ``--write`` also puts each table into docs/benchmarks.md.
 """
@@ -10,7 +10,7 @@ import re
 import tempfile
 from pathlib import Path
 
-from tests.bench import ingest, latency, machine, memory, sustained
+from tests.bench import ingest, latency, machine, memory, routing, sustained
 from tests.bench.report import Report, tell
 
 BENCHMARKS = {
@@ -18,6 +18,7 @@ BENCHMARKS = {
     "latency": latency.measure,
     "sustained": sustained.measure,
     "memory": memory.measure,
+    "routing": routing.measure,
 }
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 HEADING = """# Benchmarks
