@@ -70,13 +70,13 @@ def _table(after: list[Token]) -> tuple[tuple[str, ...], ...]:
 
 
 def files(page: Path) -> dict[str, str]:
-    """Return path → text of every Python file on the page: a block whose paragraph begins with the path."""
+    """Return path → text of every Python or calendar file on the page: a block whose paragraph begins with its path."""
     parsed = tokens(page)
     return {
         match[1]: token.content
         for n, token in enumerate(parsed)
-        if token.type == "fence" and token.info == "python" and n > 1
-        if (match := re.match(r"`([\w/]+\.py)`", parsed[n - 2].content))
+        if token.type == "fence" and token.info in ("python", "ics") and n > 1
+        if (match := re.match(r"`([\w/]+\.(?:py|ics))`", parsed[n - 2].content))
     }
 
 

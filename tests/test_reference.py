@@ -12,7 +12,7 @@ import pytest
 
 from router import calls, event, matching, samples, templates
 from router.calls import Call
-from router.config import destinations, settings, sources
+from router.config import destinations, hours, settings, sources
 from router.store import State
 from router.units import spell
 from tests import manual, played
@@ -34,6 +34,8 @@ def first_words(rows: list[tuple[str, ...]]) -> list[str]:
         # The package's own `load` hides the module of that name.
         ("Top level", importlib.import_module("router.config.load")._KEYS),
         ("Calls", ("settle", "stale_after")),
+        ("Intervals", hours._INTERVAL_KEYS),
+        ("Time zones and holidays", hours._KEYS),
         ("Sources", sources._KEYS),
         ("Auth", sources._WAYS),
         ("Destinations", settings.COMMON),

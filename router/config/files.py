@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,21 +25,36 @@ class TooLarge(Exception):
 
 
 class Files:
-    """Reads from disk and remembers what it read; with *kept*, reads what was remembered and nothing else."""
+    """Reads from disk and remembers what it read; with *kept*, reads what was remembered and nothing else.
+
+    ``version`` is a digest of what was read so far: another one means another configuration.
+    """
 
     def __init__(self, kept: Snapshot | None = None) -> None:
         self._kept = kept
         self.read_so_far = Snapshot()
+        self._digests: dict[str, bytes] = {}
 
-    def content(self, path: Path, most_bytes: int) -> bytes:
-        """Return what is in the file; raises OSError, ValueError (a path that cannot be one) and TooLarge."""
+    def content(self, path: Path, most_bytes: int, *, secret: bool = False) -> bytes:
+        """Return what is in the file; raises OSError, ValueError (a path that cannot be one) and TooLarge.
+
+        What is *secret* does not count for ``version``, which everybody may see.
+        """
         name = str(path.absolute())
         if name not in self.read_so_far.files:
             self.read_so_far.files[name] = self._read(path, name, most_bytes)
         content = self.read_so_far.files[name]
         if len(content) > most_bytes:
             raise TooLarge
+        if not secret and name not in self._digests:
+            self._digests[name] = hashlib.sha256(content).digest()
         return content
+
+    @property
+    def version(self) -> str:
+        """A digest of the files read so far, in that order, secrets excepted; of a single file it is the file's own."""
+        digests = list(self._digests.values())
+        return (digests[0] if len(digests) == 1 else hashlib.sha256(b"".join(digests)).digest()).hex()[:12]
 
     def listing(self, folder: Path, pattern: str) -> list[Path]:
         """Return the files in *folder* that are named like *pattern*, sorted; raises OSError and ValueError."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,6 +13,7 @@ from router.config import scalars
 from router.config.destinations import read_destinations
 from router.config.fields import Fields
 from router.config.files import Files, Snapshot, TooLarge
+from router.config.hours import HoursReader
 from router.config.located import Block, Text, read
 from router.config.model import Address, Config
 from router.config.problems import Place, Problems
@@ -27,9 +27,8 @@ from router.registry import Registry, discover
 _MAX_BYTES = 16 * 1024 * 1024
 
 _KEYS = ("listen", "admin", "store", "timezone", "region", "own_numbers", "trusted_proxies", "plugins", "calls",
-         "sources", "destinations", "rules", "always", "unmatched")  # fmt: skip
+         "hours", "sources", "destinations", "rules", "always", "unmatched")  # fmt: skip
 _NOT_BUILT = {
-    "hours": "leave it out: rules hold at any hour",
     "lists": "write the values into the rule, or use a wildcard",
     "tests": "ask callrouter explain instead",
     "alerts": "watch callrouter status and /metrics meanwhile",
@@ -66,8 +65,7 @@ def load(
     folder = path.resolve().parent
     variables = Variables(environ, folder, files, problems, forgiving=to_look)
     variables.fill(root)
-    version = hashlib.sha256(content).hexdigest()[:12]
-    config = _Loader(root, path, folder, version, problems).config(registry)
+    config = _Loader(root, path, folder, files, problems).config(registry)
     problems.raise_errors()
     return replace(config, unset=tuple(variables.unset) if to_look else (), snapshot=files.read_so_far)
 
@@ -101,11 +99,11 @@ def _refusal(path: Path, text: str, hint: str | None) -> ConfigError:
 
 
 class _Loader:
-    def __init__(self, root: Block, path: Path, folder: Path, version: str, problems: Problems) -> None:
+    def __init__(self, root: Block, path: Path, folder: Path, files: Files, problems: Problems) -> None:
         self._root = root
         self._path = path
         self._folder = folder
-        self._version = version
+        self._files = files
         self._problems = problems
         self._fields = Fields(root, problems, known=_KEYS, not_built=_NOT_BUILT)
 
@@ -116,6 +114,8 @@ class _Loader:
         registry = registry or discover(folders)
         self._report_broken(registry)
         region = fields.read("region", scalars.region)
+        timezone = fields.read("timezone", scalars.timezone, UTC)
+        hours = HoursReader(timezone, self._folder, self._files, problems).read(fields)
         calls = fields.inner("calls", ("settle", "stale_after"))
         source_block, destination_block = self._required("sources"), self._required("destinations")
         fields.require("unmatched", Place(1, 1), "say who hears of events that no rule matches, or unmatched: drop")
@@ -127,11 +127,11 @@ class _Loader:
         own_numbers = frozenset(fields.each("own_numbers", scalars.phone_number(region)))
         return Config(
             path=self._path,
-            version=self._version,
+            version=self._files.version,
             listen=listen,
             admin=admin,
             data=fields.read("store", scalars.store(self._folder), self._folder / "data"),
-            timezone=fields.read("timezone", scalars.timezone, UTC),
+            timezone=timezone,
             region=region,
             own_numbers=own_numbers,
             trusted_proxies=tuple(fields.each("trusted_proxies", scalars.network)),
@@ -139,6 +139,7 @@ class _Loader:
             destinations=destinations,
             routes=routes,
             settle=calls.read("settle", scalars.duration_or_none, 5.0) if calls else 5.0,
+            hours=hours,
             stale_after=calls.read("stale_after", scalars.duration, 14400.0) if calls else 14400.0,
             warnings=problems.in_file_order(),
         )

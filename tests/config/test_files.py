@@ -53,3 +53,17 @@ def test_a_file_beyond_its_limit_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(TooLarge):
         Files().content(tmp_path / "list.txt", 100)
+
+
+def test_the_version_follows_every_file_but_those_with_secrets(tmp_path: Path) -> None:
+    def version(**contents: str) -> str:
+        files = Files()
+        for name, content in contents.items():
+            (tmp_path / name).write_text(content)
+            files.content(tmp_path / name, 100, secret=name == "token")
+        return files.version
+
+    first = version(config="a", holidays="b", token="c")  # no password, but a file's content
+
+    assert version(config="a", holidays="b", token="d") == first  # see above
+    assert len({first, version(config="a", holidays="x"), version(config="x", holidays="b"), version(config="a")}) == 4
