@@ -14,6 +14,8 @@ from router.hours import Dates
 #: An event as icalendar gives it: a mapping of whatever the file says, which no type can narrow.
 Event = Any
 
+#: No call is older.
+_FIRST = date(1970, 1, 1)
 #: What comes again for ever is worked out until here.
 _LAST = date(2099, 12, 31)
 #: What comes again more often is no holiday.
@@ -56,8 +58,9 @@ def read_holidays(content: bytes) -> Holidays:
             continue
         length = _length(event, begin)
         for day in _beginnings(event, begin):
-            if "RECURRENCE-ID" in event or (str(event.get("UID")), day) not in moved:
-                ranges[day, day + (length - _ONE_DAY)] = None
+            last = day + (length - _ONE_DAY)
+            if last >= _FIRST and ("RECURRENCE-ID" in event or (str(event.get("UID")), day) not in moved):
+                ranges[max(day, _FIRST), last] = None
     return Holidays(Dates(tuple(ranges)), tuple(with_a_time))
 
 

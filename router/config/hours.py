@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, timedelta, tzinfo
-from itertools import islice, pairwise
+from itertools import combinations, islice
 from pathlib import Path
 
 from router.config import scalars
@@ -101,10 +101,11 @@ class HoursReader:
         return Interval(start, stop if stop > start else stop + DAY, named, dates, closed)
 
     def _warn_of_the_closed(self, dates: Dates, closed: Dates, entry: Block) -> None:
-        for first, last in dates.ranges:
-            if first == last and first in closed:
-                text = f"{first} has hours of its own here, and is closed all the same: except stands above dates"
-                self._problems.warning(entry.key("dates"), text, "take the day out of one of the two")
+        both = [first for first, last in dates.ranges if first == last and first in closed]
+        if both:
+            others = f", as are {len(both) - 1} more" if len(both) > 1 else ""
+            text = f"{both[0]} has hours of its own here and is closed all the same{others}: except stands above dates"
+            self._problems.warning(entry.key("dates"), text, "take the day out of one of the two")
 
     def _warn_of_overlaps(self, where: str, intervals: list[tuple[Block, Interval]]) -> None:
         weekly = [each for each in intervals if each[1].dates is None]
@@ -121,9 +122,9 @@ class HoursReader:
                 for back in (0, 1)
                 if each.names(day - timedelta(days=back))
             )
-            for (_, stop, one), (start, _, other) in pairwise(spans):
+            for (_, stop, one), (start, _, other) in combinations(spans, 2):
                 earlier, later = sorted((one, other))
-                # What overlaps on the day before was seen there, and stands on the same two lines.
+                # Two lines are told of once, on however many days they overlap.
                 if start < stop and (earlier, later) not in told:
                     told.add((earlier, later))
                     self._warn_of_two(where, intervals[earlier][0], intervals[later][0], day)

@@ -63,7 +63,7 @@ def test_the_version_follows_every_file_but_those_with_secrets(tmp_path: Path) -
             files.content(tmp_path / name, 100, secret=name == "token")
         return files.version
 
-    first = version(config="a", holidays="b", token="c")  # no password, but a file's content
+    first = version(config="a", holidays="b", token="c")
 
-    assert version(config="a", holidays="b", token="d") == first  # see above
+    assert version(config="a", holidays="b", token="d") == first
     assert len({first, version(config="a", holidays="x"), version(config="x", holidays="b"), version(config="a")}) == 4

@@ -81,6 +81,10 @@ def test_a_day_of_a_repeated_event_that_was_moved_is_where_it_was_moved_to() -> 
     assert firsts(yearly, moved, cancelled) == ["2026-01-01", "2027-01-04"]
 
 
+def test_days_before_any_call_are_left_out() -> None:
+    assert ranges("DTSTART:00010101", "DTSTART:19691230\nDTEND:19700103") == [("1970-01-01", "1970-01-02")]
+
+
 def test_a_cancelled_event_is_no_holiday() -> None:
     assert firsts("DTSTART;VALUE=DATE:20260101", "DTSTART;VALUE=DATE:20260102\nSTATUS:CANCELLED") == ["2026-01-01"]
 
