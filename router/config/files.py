@@ -30,8 +30,8 @@ class Files:
 
     def __init__(self, kept: Snapshot | None = None) -> None:
         self._kept = kept
-        self._public: list[str] = []
         self.read_so_far = Snapshot()
+        self._digests: dict[str, bytes] = {}
 
     def content(self, path: Path, most_bytes: int, *, secret: bool = False) -> bytes:
         """Return what is in the file; raises OSError, ValueError (a path that cannot be one) and TooLarge.
@@ -41,19 +41,18 @@ class Files:
         name = str(path.absolute())
         if name not in self.read_so_far.files:
             self.read_so_far.files[name] = self._read(path, name, most_bytes)
-        if not secret and name not in self._public:
-            self._public.append(name)
         content = self.read_so_far.files[name]
         if len(content) > most_bytes:
             raise TooLarge
+        if not secret and name not in self._digests:
+            self._digests[name] = hashlib.sha256(content).digest()
         return content
 
+    @property
     def version(self) -> str:
-        """Return a digest of everything that was read and is not secret: of one file, that of its content."""
-        digests = [hashlib.sha256(self.read_so_far.files[name]) for name in self._public]
-        if len(digests) == 1:
-            return digests[0].hexdigest()[:12]
-        return hashlib.sha256(b"".join(digest.digest() for digest in digests)).hexdigest()[:12]
+        """A digest of the files read so far, in that order, secrets excepted; of a single file it is the file's own."""
+        digests = list(self._digests.values())
+        return (digests[0] if len(digests) == 1 else hashlib.sha256(b"".join(digests)).digest()).hex()[:12]
 
     def is_folder(self, path: Path) -> bool:
         """Return whether *path* is a folder; raises OSError and ValueError."""

@@ -17,6 +17,7 @@ from router.config.documents import include, read_first
 from router.config.doubts import doubt_rules, doubt_secrets, doubt_twins
 from router.config.fields import Fields
 from router.config.files import Files, Snapshot
+from router.config.hours import HoursReader
 from router.config.lists import read_lists
 from router.config.located import Block, Text
 from router.config.model import Address, Config
@@ -27,9 +28,8 @@ from router.config.variables import Variables
 from router.registry import Registry, discover
 
 _KEYS = ("include", "listen", "admin", "store", "timezone", "region", "own_numbers", "trusted_proxies", "plugins",
-         "calls", "lists", "sources", "defaults", "destinations", "rules", "always", "unmatched")  # fmt: skip
+         "calls", "hours", "lists", "sources", "defaults", "destinations", "rules", "always", "unmatched")  # fmt: skip
 _NOT_BUILT = {
-    "hours": "leave it out: rules hold at any hour",
     "tests": "ask callrouter explain instead",
     "alerts": "watch callrouter status and /metrics meanwhile",
     "retention": "leave it out",
@@ -92,6 +92,8 @@ class _Loader:
         registry = registry or discover(folders)
         self._report_broken(registry)
         region = fields.read("region", scalars.region)
+        timezone = fields.read("timezone", scalars.timezone, UTC)
+        hours = HoursReader(timezone, self._path.parent, self._files, problems).read(fields)
         calls = fields.inner("calls", ("settle", "stale_after"))
         source_block, destination_block = self._required("sources"), self._required("destinations")
         fields.require("unmatched", Place(1, 1), "say who hears of events that no rule matches, or unmatched: drop")
@@ -99,7 +101,7 @@ class _Loader:
         apply_defaults(fields.block("defaults"), destination_block, problems)
         destinations = read_destinations(destination_block, registry, self._folder, problems)
         lists = read_lists(fields.block("lists") or Block(), self._path.parent, self._files, problems)
-        rules = RuleReader(destination_block, sources, problems, region=region, hours=frozenset(), lists=lists)
+        rules = RuleReader(destination_block, sources, problems, region=region, hours=hours.keys(), lists=lists)
         routes = rules.read(fields)
         rules.warn_of_the_unused(destination_block)
         if not problems.errors:
@@ -110,11 +112,11 @@ class _Loader:
         own_numbers = frozenset(fields.each("own_numbers", scalars.phone_number(region)))
         return Config(
             path=self._path,
-            version=self._files.version(),
+            version=self._files.version,
             listen=listen,
             admin=admin,
             data=fields.read("store", scalars.store(self._folder), self._folder / "data"),
-            timezone=fields.read("timezone", scalars.timezone, UTC),
+            timezone=timezone,
             region=region,
             own_numbers=own_numbers,
             trusted_proxies=tuple(fields.each("trusted_proxies", scalars.network)),
@@ -122,6 +124,7 @@ class _Loader:
             destinations=destinations,
             routes=routes,
             settle=calls.read("settle", scalars.duration_or_none, 5.0) if calls else 5.0,
+            hours=hours,
             stale_after=calls.read("stale_after", scalars.duration, 14400.0) if calls else 14400.0,
             warnings=problems.in_file_order(),
         )

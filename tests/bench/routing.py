@@ -69,8 +69,8 @@ def measure(folder: Path) -> Report:
     )  # fmt: skip
     how = (
         "Rules on event type, direction and tag, one in ten with a wildcard and one in ten with a list of types; "
-        f"events of the same mix. For each of {EVENTS:,} events: which rules match, found through the index; for {TRIED} of "
-        f"them also by trying every rule, in the same process. Medians over the events, of {ROUNDS} rounds "
+        f"events of the same mix. For each of {EVENTS:,} events: which rules match, found through the index; for "
+        f"{TRIED} of them also by trying every rule, in the same process. Medians over the events, of {ROUNDS} rounds "
         "(least–greatest). The whole decision adds what every event needs besides: the event read from its JSON, the "
         "call moved forward, facts, phone numbers."
     )

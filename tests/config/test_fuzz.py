@@ -21,6 +21,11 @@ own_numbers: ["+442071234567"]
 lists: {vip: ["+442071234567", "+4930*"], teams: [sales]}
 defaults: {retry: {max: 4h}, concurrency: 4}
 calls: {settle: 5s}
+hours:
+  business:
+    - {days: mon-fri, from: 09:00, to: "12:30"}
+    - {days: [mon, fri-sat], from: "13:30", to: "24:00", except: [2026-12-25/2027-01-01, 12-26]}
+  night: {timezone: Asia/Tokyo, except: 05-01, intervals: [{dates: 2026-12-24, from: "22:00", to: "06:00"}]}
 sources:
   wavix: &source
     auth: {token: "${TOKEN}", hmac: {header: X-S, secret: "${TOKEN}"}, allow: [10.0.0.0/8]}
