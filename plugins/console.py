@@ -38,7 +38,7 @@ class Console(Plugin[ConsoleSettings]):
     order = "call"
 
     def deliver(self, delivery: Delivery) -> None:
-        line = " ".join(self.settings.text.render(delivery.names, _printable).split("\n")).strip()
+        line = " ".join(delivery.render(self.settings.text, _printable).split("\n")).strip()
         try:
             if sys.stdout.isatty() and "NO_COLOR" not in os.environ:
                 line = f"{_colour(delivery)}{line}{_PLAIN}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from router.matching import Condition
+from router.plugin import Settings
 
 #: Every field of the event by its name, its derived facts and ``source``, in one flat mapping.
 Subject = Mapping[str, Any]
@@ -32,6 +33,8 @@ class Rule:
     description: str = ""
     owner: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    #: Destination → its settings with this rule's own texts in them, where the rule has some.
+    overrides: Mapping[str, Settings] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,10 @@ class Routes:
     rules: Sequence[Rule]
     always: tuple[str, ...] = ()
     unmatched: tuple[str, ...] = ()
+
+    def overrides(self, destination: str) -> dict[str, Settings]:
+        """Return rule → the settings of *destination* with that rule's own texts, for the rules that have some."""
+        return {rule.name: rule.overrides[destination] for rule in self.rules if destination in rule.overrides}
 
     def decide(self, subject: Subject, *, from_sender: bool = True, fired: Set[str] = frozenset()) -> Decision:
         """Return who hears of *subject*.

@@ -121,6 +121,7 @@ def make_delivery(
         facts={**known, **(facts or {})},
         receipt=None,
         accepted_at=1772460319.0,
+        attempted_at=1772460319.0,
     )
     return replace(delivery, **changes)
 

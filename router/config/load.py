@@ -16,12 +16,17 @@ from router.config.fields import Fields
 from router.config.files import Files, Snapshot, TooLarge
 from router.config.located import Block, Text, read
 from router.config.model import Address, Config
+from router.config.overrides import OverrideReader
 from router.config.problems import Place, Problems
 from router.config.rules import RuleReader
 from router.config.sources import read_sources
+from router.config.trials import trials
 from router.config.variables import Variables
+from router.config.wording import Wording
+from router.deciding import Decider
 from router.errors import ConfigError, Problem
 from router.registry import Registry, discover
+from router.routes import Routes
 
 #: Far beyond any configuration written by people, and by most programs.
 _MAX_BYTES = 16 * 1024 * 1024
@@ -120,18 +125,23 @@ class _Loader:
         source_block, destination_block = self._required("sources"), self._required("destinations")
         fields.require("unmatched", Place(1, 1), "say who hears of events that no rule matches, or unmatched: drop")
         sources = read_sources(source_block, listen, problems)
-        destinations = read_destinations(destination_block, registry, self._folder, problems)
-        rules = RuleReader(destination_block, sources, region, problems)
+        wording = Wording(problems)
+        destinations = read_destinations(destination_block, registry, self._folder, wording, problems)
+        overrides = OverrideReader(destinations, wording, problems)
+        rules = RuleReader(destination_block, sources, region, overrides, problems)
         routes = rules.read(fields)
         rules.warn_of_the_unused(destination_block)
         own_numbers = frozenset(fields.each("own_numbers", scalars.phone_number(region)))
+        timezone = fields.read("timezone", scalars.timezone, UTC)
+        extra_types = frozenset().union(*(source.accept_types for source in sources.values()))
+        wording.prove(routes, lambda: trials(Decider(Routes(()), timezone, region, own_numbers, 0.0), extra_types))
         return Config(
             path=self._path,
             version=self._version,
             listen=listen,
             admin=admin,
             data=fields.read("store", scalars.store(self._folder), self._folder / "data"),
-            timezone=fields.read("timezone", scalars.timezone, UTC),
+            timezone=timezone,
             region=region,
             own_numbers=own_numbers,
             trusted_proxies=tuple(fields.each("trusted_proxies", scalars.network)),
