@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import jinja2
@@ -113,11 +113,6 @@ class Template:
     def tree(self) -> nodes.Template:
         """Return the template as Jinja reads it; every ``lineno`` in it is a Position."""
         return self._plain.environment.parse(self.source)
-
-    @property
-    def given(self) -> Set[str]:
-        """The names that Jinja itself provides: ``range`` and the like."""
-        return self._plain.environment.globals.keys()
 
     @classmethod
     def _validated(cls, value: Any) -> Template:

@@ -23,10 +23,8 @@ from router.config.sources import read_sources
 from router.config.trials import trials
 from router.config.variables import Variables
 from router.config.wording import Wording
-from router.deciding import Decider
 from router.errors import ConfigError, Problem
 from router.registry import Registry, discover
-from router.routes import Routes
 
 #: Far beyond any configuration written by people, and by most programs.
 _MAX_BYTES = 16 * 1024 * 1024
@@ -132,16 +130,13 @@ class _Loader:
         routes = rules.read(fields)
         rules.warn_of_the_unused(destination_block)
         own_numbers = frozenset(fields.each("own_numbers", scalars.phone_number(region)))
-        timezone = fields.read("timezone", scalars.timezone, UTC)
-        extra_types = frozenset().union(*(source.accept_types for source in sources.values()))
-        wording.prove(routes, lambda: trials(Decider(Routes(()), timezone, region, own_numbers, 0.0), extra_types))
-        return Config(
+        config = Config(
             path=self._path,
             version=self._version,
             listen=listen,
             admin=admin,
             data=fields.read("store", scalars.store(self._folder), self._folder / "data"),
-            timezone=timezone,
+            timezone=fields.read("timezone", scalars.timezone, UTC),
             region=region,
             own_numbers=own_numbers,
             trusted_proxies=tuple(fields.each("trusted_proxies", scalars.network)),
@@ -152,6 +147,8 @@ class _Loader:
             stale_after=calls.read("stale_after", scalars.duration, 14400.0) if calls else 14400.0,
             warnings=problems.in_file_order(),
         )
+        wording.prove(routes, lambda: trials(config))
+        return config
 
     def _required(self, name: str) -> Block:
         hint = "name at least one, for example wavix:" if name == "sources" else "name at least one, with its type:"

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from router import samples
 from router.calls import Call, tell
+from router.config.model import Config
 from router.deciding import Decided, Decider
 from router.event import EVENT_TYPES, read
+from router.routes import Routes
 
 #: A Monday, 2 March 2026 at 14:05 UTC. Nothing here may depend on when a configuration is read.
 _AT = 1_772_460_300.0
@@ -22,8 +24,8 @@ _SOURCE = "sample"
 class Trial:
     """One event that a destination could hear of."""
 
-    #: Its type and ``own``: whether callrouter says it itself.
     event_type: str
+    #: Whether callrouter says it itself.
     own: bool
     #: What rules are asked about.
     subject: Mapping[str, Any]
@@ -43,13 +45,16 @@ class Trial:
         return f"{said}, whose {' and '.join(nulls)} {'are' if len(nulls) > 1 else 'is'} null" if nulls else said
 
 
-def trials(decider: Decider, extra_types: Set[str]) -> tuple[Trial, ...]:
-    """Return events of every kind that a sender, or callrouter, can tell of; no two are alike in what rules can tell.
+def trials(config: Config) -> tuple[Trial, ...]:
+    """Return events of every kind that its sources, or callrouter, can tell of, as *config* understands them.
 
-    *extra_types* are the event types that sources accept beyond the documented ones.
+    No two are alike in their type, in what of them is null, and in how the call went.
     """
+    types = EVENT_TYPES.union(*(source.accept_types for source in config.sources.values()))
+    # Nobody asks here who hears of them.
+    decider = replace(config.decider, routes=Routes(()))
     found: dict[tuple[Any, ...], Trial] = {}
-    for decided in _decided(decider, sorted(EVENT_TYPES | extra_types)):
+    for decided in _decided(decider, sorted(types)):
         event = decided.event.fields
         trial = Trial(
             decided.event.event_type,

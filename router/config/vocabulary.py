@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from jinja2 import nodes
+from jinja2 import meta, nodes
 
 from router.config.problems import guess, nearest
 from router.templates import Template
@@ -39,11 +39,10 @@ class _Use:
 
 def mistakes(template: Template, known: Vocabulary) -> list[Mistake]:
     """Return every name that *template* uses and that does not exist, once each, in the order of the text."""
-    names, uses = _used(template)
+    names, uses = _used(template, known)
     found: dict[tuple[str, ...], Mistake] = {}
     for name, offset in names:
-        if name not in known:
-            found.setdefault((name,), Mistake(offset, len(name), f'"{name}", which does not exist', _top(name, known)))
+        found.setdefault((name,), Mistake(offset, len(name), f'"{name}", which does not exist', _top(name, known)))
     for use in uses:
         if use.name in known.get(use.root, {use.name}) or (use.root == "event" and use.guarded):
             continue
@@ -73,13 +72,16 @@ def _root(name: str, known: Vocabulary) -> str | None:
     return next((root for root in ("event", "facts", "call", "delivery") if name in known[root]), None)
 
 
-def _used(template: Template) -> tuple[list[tuple[str, int]], list[_Use]]:
-    """Return the names that *template* takes from outside, and what it asks of them."""
+def _used(template: Template, known: Vocabulary) -> tuple[list[tuple[str, int]], list[_Use]]:
+    """Return the names not *known* that *template* takes from outside, and what it asks of those that are."""
     tree = template.tree()
     own = {name.name for name in tree.find_all(nodes.Name) if name.ctx != "load"}
     provided = {*_asked_for(tree)}
     defaulted = {id(one.node) for one in tree.find_all(nodes.Filter) if one.name in ("default", "d")}
-    names = [(name.name, _offset(name)) for name in tree.find_all(nodes.Name) if name.name not in own | template.given]
+    doubtful = [name for name in tree.find_all(nodes.Name) if name.name not in own and name.name not in known]
+    # Jinja knows exactly, but has to write the whole program for it.
+    outside = meta.find_undeclared_variables(tree) if doubtful else set()
+    names = [(name.name, _offset(name)) for name in doubtful if name.name in outside]
     uses = []
     for node in tree.find_all((nodes.Getattr, nodes.Getitem)):
         if (asked := _asked(node)) and asked[0] not in own and not _is_method(node):
