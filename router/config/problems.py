@@ -69,11 +69,6 @@ class Problems:
         if "${" not in getattr(at, "written", ""):
             self._hidden.add(_place(at))
 
-    def line(self, number: int, file: str = "") -> Place:
-        """Return the place of what stands in a whole line."""
-        line = self.text(number, file) or ""
-        return Place(number, 1 + len(line) - len(line.lstrip()), max(len(line.strip()), 1), file)
-
     def text(self, number: int, file: str = "") -> str | None:
         """Return line *number* of *file*, or None where there is none."""
         lines = self._lines.get(file, [])

@@ -53,11 +53,8 @@ class Wording:
         """Report a text that is no template; *where* names its setting."""
         if error.offset is not None:
             self._report(text, error.offset, error.width, f"{where}: {error.text}", error.hint)
-        elif text.style == "|":
-            place = self._problems.line(text.place.line + error.line, text.place.file)
-            self._problems.error(place, f"{where}: {error.text}", error.hint)
         else:
-            self._problems.error(text, f"{where}: {error}", error.hint)
+            self._problems.error(text, f"{where}: {error.text}", error.hint)
 
     def prove(self, routes: Routes, trials: Callable[[], Iterable[Trial]]) -> None:
         """Report every name that does not exist, and every template that some event could not be put into.

@@ -16,7 +16,6 @@ from router.metrics import Metrics
 from router.store import Attempt, Claim, Owed, State
 from router.worker.report import attempted
 
-
 DELIVERED = Attempt(7, 1, "owner", State.DELIVERED, "delivered", None, None, 1001.0, 1002.0)
 
 
