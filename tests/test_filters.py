@@ -35,11 +35,12 @@ def test_a_filter_makes_nothing_of_a_null(name: str, value: str) -> None:
     assert render(f"{{{{ {value} | {name} }}}}") == ""
 
 
-def test_a_number_without_its_plus_is_the_one_that_the_router_read_with_its_region() -> None:
-    facts = {"from_number": "+18045961058"}
+def test_a_number_without_its_country_is_the_one_that_the_router_read_with_its_region() -> None:
+    here = make_delivery(event={"from": "020 7946 0001"}, facts={"from_number": "+442079460001"})
 
-    assert render("{{ event.from | phone }}", facts) == "+1 804-596-1058"
-    assert render("{{ event.from | link }}", facts) == "tel:+18045961058"
+    text = Template("{{ event.from | phone }} {{ event.from | link }} {{ event.to | phone }}").render(here.names)
+
+    assert text == "+44 20 7946 0001 tel:+442079460001 +44 20 7946 0958"
 
 
 @pytest.mark.parametrize("form", ["nation", "E164", ""])

@@ -77,7 +77,6 @@ def _decided(decider: Decider, types: Iterable[str]) -> Iterator[Decided]:
     for name in samples.names():
         yield from _call(decider, _events(name))
     yield from _call(decider, _events("missed", tag=None))
-    yield from _call(decider, _events("missed", tag=None, direction=None))
     yield from _call(decider, _events("answered", tag=None, direction=None))
     documented = json.loads(samples.documented())
     for event_type in types:

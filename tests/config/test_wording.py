@@ -102,7 +102,8 @@ PAYLOAD = "{{ event.event_payload.outcome }}"
         ("{direction: [inbound, outbound]}", "{{ event.direction[0] }}"),
         ("{event_type: sms-of-nobody-yet*, tag: x}", "{{ event.event_payload.body }}"),
         ("{tag: x}", '{{ (event.event_payload or {}).type | default("") }}'),
-        ("{tag: x}", "{% if event.event_type == 'call_ended' %}{{ facts.missed }}{% endif %}"),
+        ("{tag: x}", "{% if event.event_type == 'call_ended' %}{{ 1 / 0 }}{% endif %}"),
+        ("{not: {event_type: ringing}}", "{% if event.event_type == 'ringing' %}{{ 1 / 0 }}{% endif %}"),
     ],
 )
 def test_a_template_that_every_event_of_its_rules_can_be_put_into_is_right(when: str, text: str, config: Any) -> None:
@@ -127,6 +128,11 @@ def test_a_template_that_every_event_of_its_rules_can_be_put_into_is_right(when:
             "on a call_ended event, whose facts.talk_seconds is null: ",
         ),
         ("{event_type: answered}", "{{ event.direction[0] }}", "on an answered event, whose direction is null: "),
+        (
+            "{not: {event_type: ringing, tag: {not: x}}}",
+            "{{ 1 / (event.event_type != 'ringing') }}",
+            "on a ringing event",
+        ),
         ("{tag: x}", "{{ event.from | phone('x') }}", 'there is no phone("x")'),
     ],
 )
