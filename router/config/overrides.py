@@ -6,7 +6,7 @@ import functools
 import typing
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
@@ -56,9 +56,8 @@ class OverrideReader:
                 continue
             elif not isinstance(value, Text) or value.null:
                 self._problems.error(entry.key(name), f'"{name}" needs a text', "write one, or remove the key")
-            elif (template := self._template(value, fields[name], name, rule)) is not None:
-                field, _ = fields[name]
-                changed[field] = template
+            elif (template := self._template(value, str(name), destination, rule)) is not None:
+                changed[fields[name][0]] = template
                 self._wording.add(str(to), rule, str(name), template, value)
         return destination.settings.model_copy(update=changed) if len(changed) == len(own) else None
 
@@ -73,17 +72,23 @@ class OverrideReader:
             return f'a rule cannot replace "{name}" of a destination', f"it can replace {', '.join(sorted(fields))}"
         return f'destination "{destination.name}" has no text "{name}"', guess(name, fields)
 
-    def _template(self, value: Text, field: tuple[str, FieldInfo], name: str, rule: str) -> Template | None:
+    def _template(self, value: Text, name: str, destination: Destination, rule: str) -> Template | None:
+        where = f'{name} in rule "{rule}"'
         try:
-            return cast(
-                Template, _adapter(cast(Any, field[1].annotation), *field[1].metadata).validate_python(str(value))
-            )
+            template: Template = _adapter(type(destination.settings), name).validate_python(str(value))
         except ValidationError as ex:
-            cause = (ex.errors()[0].get("ctx") or {}).get("error")
+            error = ex.errors()[0]
+            cause = (error.get("ctx") or {}).get("error")
             if isinstance(cause, MalformedTemplate):
-                self._wording.malformed(value, cause, f'{name} in rule "{rule}"')
+                self._wording.malformed(value, cause, where)
             else:
-                self._problems.error(value, f'{name} in rule "{rule}": {cause or ex.errors()[0]["msg"]}')
+                self._problems.error(value, f"{where}: {cause or error['msg']}")
+        # As for a destination's own settings: the plugin's author must hear of it, and the operator too.
+        except Exception as ex:  # noqa: BLE001 - see above
+            text = f'plugin "{destination.plugin.type}" fails while it checks {where}'
+            self._problems.error(value, text, f"this is a fault of the plugin ({type(ex).__name__}); tell its author")
+        else:
+            return template
         return None
 
 
@@ -213,5 +218,8 @@ def _template_settings(settings: type[Settings]) -> dict[str, tuple[str, FieldIn
 
 
 @functools.lru_cache(maxsize=256)
-def _adapter(annotation: Any, *metadata: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(Annotated[(annotation, *metadata)] if metadata else annotation)
+def _adapter(settings: type[Settings], key: str) -> TypeAdapter[Any]:
+    """Return what checks one setting as its plugin declares it."""
+    _, field = _template_settings(settings)[key]
+    annotation: Any = field.annotation
+    return TypeAdapter(Annotated[(annotation, *field.metadata)] if field.metadata else annotation)

@@ -91,7 +91,10 @@ class Wording:
                 failures[source, number] = _failure(written.template, events[number])
             failure = failures[source, number]
             if failure is not None:
-                text = f"{written.where} cannot be filled in {events[number].in_words(source)}: {failure.why}"
+                # What a variable holds may be a secret, and Jinja's own sentences repeat values.
+                shown = failure.name is not None or written.text.written == source
+                why = failure.why if shown else "how it fails is not shown, because a variable is filled in"
+                text = f"{written.where} cannot be filled in {events[number].in_words(source)}: {why}"
                 at, width = _blamed(source, failure)
                 self._report(written.text, at, width, text, _hint(source, failure))
                 return

@@ -46,6 +46,24 @@ def test_an_entry_may_stand_alone_and_take_its_text_from_the_environment(config:
     assert loaded.routes.rules[0].overrides["paper"].text.source == "Hello you"
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("long " * 200, 'text in rule "r": a sheet has room for 500 characters'),
+        (
+            "a fault of the plugin",
+            'plugin "paper" fails while it checks text in rule "r"; this is a fault of the plugin (KeyError)',
+        ),
+    ],
+)
+def test_what_a_plugin_asks_of_its_text_it_asks_of_a_rules_text(text: str, told: str, mistakes: Any) -> None:
+    rules = f'rules: [{{name: r, when: {{tag: x}}, send: [{{to: paper, text: "{text}"}}]}}]\nalways: [crm, paper]'
+
+    [only] = mistakes(DESTINATIONS + rules)
+
+    assert told in only
+
+
 def doubts(config: Any, *rules: str) -> list[str]:
     """Return which later rule is doubted because of which earlier one: ``b/a``."""
     lines = "".join(f"  - {{name: {'abcdefgh'[number]}, {rule}}}\n" for number, rule in enumerate(rules))

@@ -186,3 +186,12 @@ def test_what_a_variable_holds_is_never_told(mistakes: Any) -> None:
     assert "a variable makes this no template" in first
     assert 'uses "event.frm"' in second
     assert "a variable makes this no template" in third
+
+
+def test_what_fails_with_a_variable_in_it_does_not_repeat_its_value(mistakes: Any) -> None:
+    text = "destinations: {crm: {type: web, url: a, body: \"{% set a = '${A}' %}{{ a | time }}\"}}"
+
+    [only] = mistakes(text, {"A": "s3cret"})
+
+    assert "s3cret" not in only
+    assert "how it fails is not shown, because a variable is filled in" in only
