@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator
 
-from router.plugin import Delivery, PermanentFailure, Plugin, Secret, Settings, Template, check_secret, setting, sign
+from router.plugin import Delivery, Plugin, Secret, Settings, Template, check_secret, setting, sign
 
 #: Headers that are HTTP's own business, or say what this plugin says.
 _RESERVED = {"host", "content-length", "transfer-encoding", "connection",
@@ -84,6 +84,9 @@ class Http(Plugin[HttpSettings]):
         headers: dict[str, str | Secret] = {"Content-Type": "application/json", **self.settings.headers}
         kind = next(value for name, value in reversed(headers.items()) if name.lower() == "content-type")
         body = self._body(delivery, "json" in (kind.reveal() if isinstance(kind, Secret) else kind).lower())
+        if delivery.unfilled:
+            others = {name: value for name, value in headers.items() if name.lower() != "content-type"}
+            headers = {"Content-Type": "application/json", **others}
         timestamp = int(time.time())
         headers |= {"webhook-id": delivery.key, "webhook-timestamp": str(timestamp)}
         if self.settings.secret:
@@ -91,18 +94,22 @@ class Http(Plugin[HttpSettings]):
         self.http.request(self.settings.method, self.settings.url, headers=headers, body=body)
 
     def _body(self, delivery: Delivery, is_json: bool) -> bytes:
+        """Return what the template makes, or the sender's own JSON where there is none or it cannot be filled in."""
         if self.settings.body is None:
             return delivery.body
-        if not is_json:
-            return self.settings.body.render(delivery.names).encode()
-        text = self.settings.body.render(delivery.names, _inside_json)
-        try:
-            json.loads(text)
-        except ValueError as ex:
-            fault = str(ex)
+        if is_json:
+            text = delivery.render(self.settings.body, _inside_json, "", fault=_not_json)
         else:
-            return text.encode()
-        raise PermanentFailure(f"the body made from the template is not JSON: {fault}")
+            text = delivery.render(self.settings.body, fallback="")
+        return delivery.body if delivery.unfilled else text.encode()
+
+
+def _not_json(text: str) -> str | None:
+    try:
+        json.loads(text)
+    except ValueError as ex:
+        return f"the body it makes is not JSON: {ex}"
+    return None
 
 
 def _inside_json(value: Any) -> str:

@@ -6,7 +6,6 @@ Uses an incoming webhook: https://docs.slack.dev/messaging/sending-messages-usin
 from __future__ import annotations
 
 import re
-import time
 from typing import Annotated, Any
 
 from pydantic import AfterValidator
@@ -56,9 +55,9 @@ class SlackSettings(Settings):
     url: Annotated[Secret, AfterValidator(_web_address)] = setting(
         "The address of the incoming webhook, from the settings of your Slack app.", example="${SLACK_WEBHOOK_URL}"
     )
-    text: Template | None = setting(
-        "The message, in Slack's mrkdwn. Without it, each kind of event has a text of its own.",
-        default=None,
+    text: Template = setting(
+        "The message, in Slack's mrkdwn. By default each kind of event has a text of its own.",
+        default=TEXT,
         example="Missed call from {{ event.from | phone }}",
     )
 
@@ -72,10 +71,7 @@ class Slack(Plugin[SlackSettings]):
     order = "call"
 
     def deliver(self, delivery: Delivery) -> None:
-        text = (self.settings.text or TEXT).render(delivery.names, _escape).strip()
-        if not text:
-            raise PermanentFailure("the text template made an empty message, which Slack refuses")
-        text = _cut(text, MAX_SECTION)
+        text = _cut(delivery.render(self.settings.text, _escape, link=_link).strip(), MAX_SECTION)
         message = {
             "text": text,
             "blocks": [
@@ -99,7 +95,7 @@ class Slack(Plugin[SlackSettings]):
 def _small_print(delivery: Delivery) -> str:
     parts = [delivery.rule, delivery.event.get("source"), delivery.event.get("uuid")]
     text = " · ".join(_escape(part) for part in parts if part)
-    age = time.time() - delivery.accepted_at
+    age = delivery.attempted_at - delivery.accepted_at
     if age > LATE:
         text = f"told {age / 60:.0f} min late · {text}"
     return _cut(text, MAX_SMALL_PRINT)
@@ -110,8 +106,12 @@ def _escape(value: Any) -> str:
     return str(value).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
+def _link(address: str, words: str) -> str:
+    return f"<{address}|{' '.join(_escape(words).split())}>"
+
+
 def _cut(text: str, limit: int) -> str:
-    """Shorten *text* to *limit* characters without leaving half of an ``&amp;`` at its end."""
+    """Shorten *text* to *limit* characters without leaving half of an ``&amp;`` or of a link at its end."""
     if len(text) <= limit:
         return text
-    return re.sub(r"&[a-z]{0,3}$", "", text[: limit - 1]) + "…"
+    return re.sub(r"(&[a-z]{0,3}|<[^>]*)$", "", text[: limit - 1]) + "…"

@@ -40,7 +40,7 @@ class Decided:
         return replace(self.call, fired=self.call.fired.union(fired)) if fired else self.call
 
     def delivery(self, destination: str, rule: str | None) -> Delivery:
-        """Return the first attempt of what *destination* is owed, as its plugin would be handed it."""
+        """Return the first attempt of what *destination* is owed, as its plugin would be handed it at once."""
         return Delivery(
             key=self.event.key.hex(),
             attempt=1,
@@ -52,6 +52,7 @@ class Decided:
             facts=self.facts,
             receipt=None,
             accepted_at=self.event.received_at,
+            attempted_at=self.event.received_at,
         )
 
 

@@ -53,6 +53,9 @@ class Metrics:
         self._route_seconds = histogram("route_seconds", "From acceptance to routed.", _SLOW)
         self._attempts = counter("attempts", "Attempts by how they ended.", "destination", "outcome")
         self._deliveries = counter("deliveries", "Deliveries that ended, by end state.", "destination", "state")
+        self._template_failures = counter(
+            "template_failures", "Sent in plain words: a template could not be filled in.", "destination"
+        )
         self._attempt_seconds = histogram("attempt_seconds", "How long attempts took.", _SLOW, "destination")
         self._delivery_seconds = histogram("delivery_seconds", "Acceptance to delivered.", _SLOW, "destination")
         # Looking a child up by its labels, and writing it, costs more than counting in a dictionary.
@@ -97,6 +100,10 @@ class Metrics:
         self._count(self._deliveries, destination, state.word)
         if state is State.DELIVERED:
             self._observe(self._child(self._delivery_seconds, destination), seconds)
+
+    def in_plain_words(self, destination: str) -> None:
+        """Count one delivery whose template could not be filled in."""
+        self._count(self._template_failures, destination)
 
     def turned(self, seconds: float) -> None:
         """Count one turn of the worker, and write down what it has counted."""

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import builtins
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import PydanticUndefined
 
+from router import clock
 from router.errors import AnswerLost, DestinationUnusable, PermanentFailure, TemporaryFailure
+from router.filters import Link
 from router.secret import Secret
 from router.signature import check_secret, sign
-from router.templates import Template
+from router.templates import CannotFillIn, Template, plain
 
 __all__ = [
     "Answer",
@@ -40,6 +42,22 @@ __all__ = [
 
 #: What a destination gave back that the next delivery of the same call will need: JSON values only.
 Receipt = dict[str, Any]
+
+#: What is said of an event where an operator's own words fail; it can be filled in for every event.
+_PLAIN_WORDS = Template("""\
+{%- set kind = event.event_type -%}
+{{ "Correction: " if kind == "call_corrected" -}}
+{%- if facts.missed | default(false) -%} Missed call
+{%- elif kind in ("call_ended", "call_corrected") -%}
+  Call ended ({{ (facts.outcome | default(none) or "unknown") | replace("_", " ") }})
+{%- else -%} {{ (kind or "event") | replace("_", " ") | capitalize }}: call
+{%- endif %} from {{ event.from | phone or "an unknown number" }} to {{ event.to | phone or "an unknown number" }}
+{%- if event.event_time %}, {{ event.event_time | time(date=true) }}{% endif %}""")
+
+
+def empty(text: str) -> str | None:
+    """Return what is wrong with a *text* in which there is nothing to read."""
+    return None if text.strip() else "it makes an empty text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +83,10 @@ class Delivery:
     receipt: Receipt | None
     #: When callrouter answered 200 for the event, in seconds since 1970.
     accepted_at: float
+    #: When this attempt is made, in seconds since 1970.
+    attempted_at: float
+    #: Templates that could not be filled in, each with the reason; ``render`` writes them down.
+    unfilled: list[tuple[Template, str]] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
     def names(self) -> dict[str, Any]:
@@ -73,8 +95,39 @@ class Delivery:
             "event": self.event,
             "call": self.call,
             "facts": self.facts,
-            "delivery": {"key": self.key, "attempt": self.attempt, "rule": self.rule},
+            "delivery": {
+                "key": self.key,
+                "attempt": self.attempt,
+                "rule": self.rule,
+                "time": clock.text(self.attempted_at),
+            },
         }
+
+    def render(
+        self,
+        template: Template,
+        escape: Callable[[Any], str] = plain,
+        fallback: str | None = None,
+        *,
+        link: Link | None = None,
+        fault: Callable[[str], str | None] = empty,
+    ) -> str:
+        """Return what *template* says of this delivery, every value in it escaped by *escape*.
+
+        A mistake in an operator's text must not lose a delivery: where the template cannot be filled in, or *fault*
+        finds something wrong with the text made (an empty one by default), the reason is kept in ``unfilled`` and
+        *fallback* returned; without one, a sentence that says who called whom, what happened and when, escaped as
+        well. *link* writes a link out of its address and its words, both unescaped.
+        """
+        try:
+            text = template.render(self.names, escape, link)
+            why = fault(text)
+        except CannotFillIn as ex:
+            text, why = "", ex.why
+        if why is None:
+            return text
+        self.unfilled.append((template, why))
+        return _PLAIN_WORDS.render(self.names, escape) if fallback is None else fallback
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from router.matching import Condition, Index, Subject
+from router.plugin import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class Rule:
     description: str = ""
     owner: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    #: Destination → its settings with this rule's own texts in them, where the rule has some.
+    overrides: Mapping[str, Settings] = field(default_factory=dict)
 
     @property
     def sees_own_events(self) -> bool:
@@ -68,6 +71,10 @@ class Routes:
         object.__setattr__(self, "_of_senders", Index([(place, rule.condition) for place, rule in enabled]))
         ours = [(place, rule.condition) for place, rule in enabled if rule.sees_own_events]
         object.__setattr__(self, "_of_ours", Index(ours))
+
+    def overrides(self, destination: str) -> dict[str, Settings]:
+        """Return rule → the settings of *destination* with that rule's own texts, for the rules that have some."""
+        return {rule.name: rule.overrides[destination] for rule in self.rules if destination in rule.overrides}
 
     def decide(self, subject: Subject, *, from_sender: bool = True, fired: Set[str] = frozenset()) -> Decision:
         """Return who hears of *subject*.

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
-import zoneinfo
-from collections.abc import Callable, Mapping, Set
-from datetime import UTC, tzinfo
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import jinja2
-from jinja2 import meta, nodes, pass_context
+from jinja2 import nodes
 from jinja2.exceptions import SecurityError
+from jinja2.lexer import Lexer
 from jinja2.runtime import Context, StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import missing
@@ -18,8 +19,8 @@ from markupsafe import Markup
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import core_schema
 
-from router import clock, phone, units
 from router.errors import PermanentFailure
+from router.filters import Finished, Link, filters
 
 #: Filters of Jinja that would print a null as "None".
 _TEXT_FILTERS = ("capitalize", "center", "indent", "lower", "replace", "string", "title", "trim", "truncate", "upper")
@@ -35,51 +36,83 @@ def plain(value: Any) -> str:
 
 
 class MalformedTemplate(ValueError):
-    """A template that Jinja cannot read; ``line`` counts from 1 inside the template."""
+    """A template that Jinja cannot read.
 
-    def __init__(self, text: str, line: int) -> None:
+    ``line`` counts from 1 inside the template. ``offset`` and ``width`` say which of its characters are at fault, as
+    far as that is known (``offset`` None: only the line is). ``hint`` is what to write instead.
+    """
+
+    def __init__(
+        self, text: str, line: int, offset: int | None = None, width: int = 1, hint: str | None = None
+    ) -> None:
         super().__init__(f"{text} (line {line} of the template)")
         self.text = text
         self.line = line
+        self.offset = offset
+        self.width = width
+        self.hint = hint
+
+
+class CannotFillIn(PermanentFailure):
+    """A template that cannot be filled in for one delivery: ``why``, and where in the template as far as is known."""
+
+    def __init__(self, why: str, line: int | None, name: str | None = None, inside: str | None = None) -> None:
+        super().__init__(f"the template cannot be filled in: {why}")
+        self.why = why
+        #: Counts from 1 inside the template.
+        self.line = line
+        #: The name that was not found, and in what: ``event``, ``facts``, ``null``; None: in something else.
+        self.name = name
+        self.inside = inside
+
+
+class Position(int):
+    """A line of a template, from 1, that also knows the very character: ``offset`` counts from 0."""
+
+    offset: int
+
+    @classmethod
+    def at(cls, line: int, offset: int) -> Position:
+        """Return the position of the character at *offset*, which stands in *line*."""
+        self = cls(line)
+        self.offset = offset
+        return self
 
 
 class Template:
     """A text with ``{{ … }}`` in it, compiled when it is made.
 
-    Raises ValueError with Jinja's own sentence and the line inside the template when it is not well-formed.
-    Usable as the type of a plugin's setting.
+    Raises MalformedTemplate, a ValueError, when it is not well-formed. Usable as the type of a plugin's setting.
     """
 
     def __init__(self, source: str) -> None:
         self.source = source
-        _compiled(source, plain)
+        # Kept, so that thousands of templates need not be compiled again after each is checked.
+        self._plain = _compiled(source, plain, None)
 
-    def render(self, names: Mapping[str, Any], escape: Callable[[Any], str] = plain) -> str:
+    def render(self, names: Mapping[str, Any], escape: Callable[[Any], str] = plain, link: Link | None = None) -> str:
         """Return the text with every ``{{ … }}`` replaced by ``escape`` of its value.
 
-        A null prints as nothing. Raises PermanentFailure with a sentence naming what is missing or wrong; nothing
-        else. A text captured by ``{% set %}`` or a macro is escaped again where it is printed.
+        A null prints as nothing. *link* writes what the filter ``link`` makes, in place of ``escape`` of the address.
+        Raises CannotFillIn with a sentence naming what is missing or wrong; nothing else. A text captured by
+        ``{% set %}`` or a macro is escaped again where it is printed.
         """
+        compiled = self._plain if escape is plain and link is None else _compiled(self.source, escape, link)
         try:
-            return _compiled(self.source, escape).render(names)
+            return compiled.render(names)
         except _Missing as ex:
-            reason = ex.sentence(names)
+            failure = CannotFillIn(ex.sentence(names), _line(ex), ex.name, ex.place(names))
         except SecurityError as ex:
-            reason = f"{ex}; a template may use values, not the machinery behind them"
+            why = f"{ex}; a template may use values, not the machinery behind them"
+            failure = CannotFillIn(why, _line(ex))
         # A template is the operator's own program: whatever it raises, this delivery can never be made from it.
         except Exception as ex:  # noqa: BLE001 - see above
-            reason = f"{ex or type(ex).__name__}"
-        raise PermanentFailure(f"the template cannot be filled in: {reason}")
+            failure = CannotFillIn(f"{ex or type(ex).__name__}", _line(ex))
+        raise failure
 
-    def unknown_names(self, allowed: Set[str]) -> list[tuple[str, int]]:
-        """Return the top-level names that are not *allowed*, each with the line it first stands on, from 1."""
-        tree = _environment(plain).parse(self.source)
-        unknown = meta.find_undeclared_variables(tree) - allowed
-        lines: dict[str, int] = {}
-        for name in tree.find_all(nodes.Name):
-            if name.name in unknown:
-                lines[name.name] = min(name.lineno, lines.get(name.name, name.lineno))
-        return sorted(lines.items(), key=lambda found: (found[1], found[0]))
+    def tree(self) -> nodes.Template:
+        """Return the template as Jinja reads it; every ``lineno`` in it is a Position."""
+        return self._plain.environment.parse(self.source)
 
     @classmethod
     def _validated(cls, value: Any) -> Template:
@@ -92,6 +125,10 @@ class Template:
     def __repr__(self) -> str:
         return f"Template({self.source!r})"
 
+    # pydantic copies defaults; a template never changes.
+    def __deepcopy__(self, memo: dict[int, Any]) -> Template:
+        return self
+
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         text = core_schema.no_info_after_validator_function(cls, core_schema.str_schema())
@@ -100,6 +137,16 @@ class Template:
             python_schema=core_schema.no_info_plain_validator_function(cls._validated),
             serialization=core_schema.plain_serializer_function_ser_schema(lambda template: template.source),
         )
+
+
+def _line(failure: Exception) -> int | None:
+    """Return the line of the template that *failure* came from: Jinja writes it into the traceback."""
+    line, traceback = None, failure.__traceback__
+    while traceback is not None:
+        if traceback.tb_frame.f_code.co_filename == "<template>":
+            line = traceback.tb_lineno
+        traceback = traceback.tb_next
+    return line
 
 
 class _Missing(jinja2.UndefinedError):
@@ -114,10 +161,16 @@ class _Missing(jinja2.UndefinedError):
         """Return what is missing, and where it was looked for, by the name the template uses."""
         if self.inside is missing:
             return f'there is no "{self.name}"; a template knows {", ".join(sorted(names))}'
-        if self.inside is None:
+        place = self.place(names)
+        if place == "null":
             return f'"{self.name}" was asked of a value that is null'
-        place = next((name for name, value in names.items() if value is self.inside), None)
         return f'{place} has no "{self.name}"' if place else f'there is no "{self.name}" here'
+
+    def place(self, names: Mapping[str, Any]) -> str | None:
+        """Return in which of *names* it was looked for: ``null`` for in nothing, None for elsewhere."""
+        if self.inside is None:
+            return "null"
+        return next((name for name, value in names.items() if value is self.inside), None)
 
 
 class _Undefined(StrictUndefined):
@@ -148,12 +201,20 @@ class _Sandbox(ImmutableSandboxedEnvironment):
                 raise SecurityError(f"a text longer than {_MAX_TEXT} characters would be made")
         return super().call_binop(context, operator, left, right)
 
+    @functools.cached_property
+    def lexer(self) -> Lexer:
+        return _Lexer(self)
+
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         tree = super()._parse(source, name, filename)
         for node in tree.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)):
             raise jinja2.TemplateSyntaxError("a template cannot use other templates", node.lineno)
         for node in tree.find_all((nodes.ScopedEvalContextModifier, nodes.EvalContextModifier)):
             raise jinja2.TemplateSyntaxError("the destination decides how text is escaped", node.lineno)
+        for used in tree.find_all((nodes.Filter, nodes.Test)):
+            kind, there = ("filter", self.filters) if isinstance(used, nodes.Filter) else ("test", self.tests)
+            if used.name not in there:
+                raise _unknown(kind, used.name, there, source, used.lineno)
         for concat in tree.find_all(nodes.Concat):
             # `~` turns a null into "None" by itself; the filter does not.
             concat.nodes = [
@@ -162,23 +223,71 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         return tree
 
 
-@functools.lru_cache(maxsize=512)
-def _compiled(source: str, escape: Callable[[Any], str]) -> jinja2.Template:
+class _Lexer(Lexer):
+    """Numbers lines with Positions, so that every node and every mistake knows its very character."""
+
+    def tokeniter(
+        self, source: str, name: str | None, filename: str | None = None, state: str | None = None
+    ) -> Iterator[tuple[int, str, str]]:
+        offset = 0
+        try:
+            for line, kind, text in super().tokeniter(source, name, filename, state):
+                # Between two tokens stands at most the space that `{%-` takes away.
+                found = source.find(text, offset)
+                offset = offset if found < 0 else found
+                yield Position.at(line, offset), kind, text
+                offset += len(text) if found >= 0 else 0
+        except jinja2.TemplateSyntaxError as ex:
+            ex.lineno = Position.at(ex.lineno, offset)
+            raise
+
+
+def width_at(source: str, offset: int) -> int:
+    """Return how many characters the word, the number or the sign at *offset* has."""
+    token = re.compile(r"\w+").match(source, offset)
+    return len(token[0]) if token else 1
+
+
+def _unknown(kind: str, name: str, there: Iterable[str], source: str, line: int) -> MalformedTemplate:
+    offset = getattr(line, "offset", None)
+    # A test stands after its `is`.
+    offset = None if offset is None else source.find(name, offset)
+    near = difflib.get_close_matches(name, sorted(there), 1)
+    hint = f'did you mean "{near[0]}"?' if near else "docs/templates.md lists those there are"
+    return MalformedTemplate(f'there is no {kind} "{name}"', int(line), offset, len(name), hint)
+
+
+@functools.lru_cache(maxsize=4096)
+def _compiled(source: str, escape: Callable[[Any], str], link: Link | None) -> jinja2.Template:
     try:
-        return _environment(escape).from_string(source)
+        return _environment(escape, link).from_string(source)
     except jinja2.TemplateSyntaxError as ex:
-        raise MalformedTemplate((ex.message or "this is no template").rstrip("."), ex.lineno) from None
+        raise _malformed(ex, source) from None
+    except MalformedTemplate:
+        raise
     # Jinja writes Python, and folds constants while it does: a hostile template can fail in any way there.
     except Exception as ex:  # noqa: BLE001 - see above
         raise MalformedTemplate(f"this template cannot be compiled: {ex}", 1) from None
 
 
+def _malformed(error: jinja2.TemplateSyntaxError, source: str) -> MalformedTemplate:
+    # Where the lexer gives up it counts characters, which says nothing to anybody.
+    text = re.sub(r" at \d+$", "", (error.message or "this is no template").rstrip("."))
+    text = text[:1].lower() + text[1:]
+    line, offset = int(error.lineno), getattr(error.lineno, "offset", None)
+    if offset is None:
+        return MalformedTemplate(text, line)
+    rest = source[offset:]
+    offset += len(rest) - len(rest.lstrip())
+    return MalformedTemplate(text, line, offset, width_at(source, offset))
+
+
 @functools.lru_cache(maxsize=64)
-def _environment(escape: Callable[[Any], str]) -> _Sandbox:
+def _environment(escape: Callable[[Any], str], link: Link | None) -> _Sandbox:
     def finalize(value: Any) -> Any:
         if value is None:
             return ""
-        return value if isinstance(value, Markup) else escape(value)
+        return value if isinstance(value, (Markup, Finished)) else escape(value)
 
     environment = _Sandbox(undefined=_Undefined, finalize=finalize, keep_trailing_newline=True, cache_size=0)
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
@@ -186,7 +295,7 @@ def _environment(escape: Callable[[Any], str]) -> _Sandbox:
         del environment.filters[name]
     for name in _TEXT_FILTERS:
         environment.filters[name] = _null_as_nothing(environment.filters[name])
-    environment.filters |= {"phone": _phone, "duration": _duration, "time": _time}
+    environment.filters |= filters(link or (lambda address, _label: escape(address)))
     return environment
 
 
@@ -199,40 +308,3 @@ def _null_as_nothing(text_filter: Callable[..., Any]) -> Callable[..., Any]:
         return "" if arguments[position] is None else text_filter(*arguments, **options)
 
     return filtered
-
-
-@pass_context
-def _phone(context: Context, value: Any) -> Any:
-    """Return a number in its international form: ``+44 20 7123 4567``; what is no number stays as it is."""
-    if value is None or value == "":
-        return ""
-    # The sender may leave out the plus: callrouter read both numbers of the event with the region it was told.
-    event, facts = context.get("event") or {}, context.get("facts") or {}
-    for field in ("from", "to"):
-        known = facts.get(f"{field}_number_international")
-        if known and value == event.get(field):
-            return known
-    number = phone.parse(str(value), None)
-    return number.international if number else value
-
-
-def _duration(value: Any) -> str:
-    return "" if value is None else units.spell(float(value))
-
-
-@pass_context
-def _time(context: Context, value: Any, date: bool = False) -> str:
-    """Return a moment on the router's wall clock: ``14:05``, or ``22 Sep 14:05`` with ``time(date=true)``."""
-    if value is None or value == "":
-        return ""
-    moment = float(value) if isinstance(value, (int, float)) else clock.parse(str(value))
-    local = clock.local(moment, _zone((context.get("facts") or {}).get("timezone")))
-    return f"{local.day} {local:%b %H:%M}" if date else f"{local:%H:%M}"
-
-
-@functools.lru_cache(maxsize=64)
-def _zone(name: str | None) -> tzinfo:
-    try:
-        return zoneinfo.ZoneInfo(name) if name else UTC
-    except (OSError, ValueError, zoneinfo.ZoneInfoNotFoundError):
-        return UTC

@@ -22,7 +22,7 @@ from router.errors import (
     TemporaryFailure,
 )
 from router.outgoing import secrets_in
-from router.plugin import Answer, Delivery, Plugin, Receipt, Secret, Settings
+from router.plugin import Answer, Delivery, Plugin, Receipt, Secret, Settings, Template
 
 _EVENT: dict[str, Any] = {
     "uuid": "5dccb6b0-f35c-488c-867b-86fb012c4415",
@@ -122,6 +122,7 @@ def make_delivery(
         facts={**known, **(facts or {})},
         receipt=None,
         accepted_at=1772460319.0,
+        attempted_at=1772460319.0,
     )
     return replace(delivery, **changes)
 
@@ -189,7 +190,13 @@ def check_plugin(plugin: type[Plugin[Any]], settings: Mapping[str, Any], *answer
             f"the settings given are refused: {'.'.join(map(str, each['loc']))}: {each['msg']}" for each in ex.errors()
         ]
     check = _Check(plugin, made, answers)
-    for attempt in (check.deliveries, check.hostile_text, check.failures, check.one_delivery_twice):
+    for attempt in (
+        check.deliveries,
+        check.hostile_text,
+        check.failures,
+        check.one_delivery_twice,
+        check.templates,
+    ):
         problems.extend(attempt())
     return problems
 
@@ -244,6 +251,15 @@ class _Check:
             for request in http.requests:
                 if any("\r" in value or "\n" in value for value in request.headers.values()):
                     yield f"the text {text[:30]!r} put a line end into a header"
+
+    def templates(self) -> Iterator[str]:
+        for name in type(self._settings).model_fields:
+            if not isinstance(getattr(self._settings, name, None), Template):
+                continue
+            for source, what in (("{{ event.no_such_field }}", "cannot be filled in"), (" ", "makes nothing")):
+                settings = self._settings.model_copy(update={name: Template(source)})
+                check = _Check(self._plugin, settings, self._answers)
+                yield from check._deliver(f"a template of {name} that {what}", make_delivery())
 
     def failures(self) -> Iterator[str]:
         for failure in (

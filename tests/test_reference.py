@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
-from router import calls, event, matching, samples, templates
+from router import calls, event, matching, samples
 from router.calls import Call
 from router.config import destinations, hours, rules, settings, sources
+from router.filters import filters
 from router.matching.vocabulary import CHOICES, WORDS
 from router.store import State
+from router.testing import make_delivery
 from router.units import spell
 from tests import manual, played
 from tests.manual import ROOT
@@ -102,9 +104,10 @@ def test_the_rules_page_has_every_outcome() -> None:
 def test_the_templates_page_has_every_name_and_every_filter_of_ours() -> None:
     names = {row[0].strip("`"): manual.words(row[1]) for row in TEMPLATES["Names"]}
 
-    assert set(names) == set(settings.TEMPLATE_NAMES)
+    assert names.keys() == make_delivery().names.keys()
     assert names["call"] == list(Call("phone", "1").as_mapping())
-    assert set(first_words(TEMPLATES["Filters"])) <= set(templates._environment(templates.plain).filters)
+    assert names["delivery"] == list(make_delivery().names["delivery"])
+    assert {*filters(str.format)} <= set(first_words(TEMPLATES["Filters"]))
 
 
 def test_the_pages_name_every_end_of_a_delivery() -> None:

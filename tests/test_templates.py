@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from router.errors import PermanentFailure
-from router.templates import MalformedTemplate, Template
+from router.templates import CannotFillIn, MalformedTemplate, Template
 
 EVENT = {"from": "18045961058", "to": "+442071234567", "tag": "<!channel>", "direction": None, "event_payload": None}
 
@@ -61,7 +61,7 @@ def test_tojson_gives_json_that_no_escaping_spoils() -> None:
 
 @pytest.mark.parametrize("name", ["safe", "escape", "e", "forceescape", "urlize", "xmlattr"])
 def test_no_filter_passes_by_the_escaping(name: str) -> None:
-    with pytest.raises(MalformedTemplate, match=f"No filter named '{name}'"):
+    with pytest.raises(MalformedTemplate, match=f'there is no filter "{name}"'):
         Template("{{ event.tag | " + name + " }}")
 
 
@@ -110,38 +110,47 @@ def test_a_template_cannot_use_other_templates(source: str) -> None:
         Template(source)
 
 
-def test_unknown_names_are_found_with_their_lines() -> None:
-    template = Template("{{ event.tag }}\n{{ frm }} {% set mine = 1 %}{{ mine }}\n{{ frm }}{{ calls.tag }}")
-
-    assert template.unknown_names({"event"}) == [("frm", 2), ("calls", 3)]
-
-
-def test_phone_uses_what_the_router_read_with_its_region() -> None:
-    facts = {"from_number_international": "+1 804-596-1058"}
-
-    assert render("{{ event.from | phone }}", facts) == "+1 804-596-1058"
-
-
 @pytest.mark.parametrize(
-    ("source", "text"),
-    [("{{ 161 | duration }}", "2m 41s"), ("{{ '90061' | duration }}", "1d 1h"), ("{{ 0.2 | duration }}", "200ms")],
-)
-def test_durations_print_in_their_two_largest_units(source: str, text: str) -> None:
-    assert render(source) == text
-
-
-@pytest.mark.parametrize(
-    ("source", "zone", "text"),
+    ("source", "fault", "hint"),
     [
-        ("{{ '2025-09-22T12:56:38.547Z' | time }}", None, "12:56"),
-        ("{{ '2025-09-22T12:56:38.547Z' | time }}", "Europe/London", "13:56"),
-        ("{{ '2025-09-22T23:56:38Z' | time(date=true) }}", "Europe/London", "23 Sep 00:56"),
-        ("{{ 0 | time(date=true) }}", None, "1 Jan 00:00"),
-        ("{{ 0 | time }}", "No/Such", "00:00"),
+        ("a\n{{ event. }}", "}", None),
+        ("{{ event.from | phon }}", "phon", 'did you mean "phone"?'),
+        ("{{ event.tag is not stirng }}", "stirng", 'did you mean "string"?'),
+        ("{%- iff event.tag %}", "iff", None),
+        ("  {{- event.tag event }}", "event }}", None),
+        ("{{ event.tag }", "}", None),
+        ("{{ event.tag $ }}", "$", None),
+        ("{% if event.tag %}\n{% endfor %}", "endfor", None),
+        ("{% include 'other' %}", "include", None),
     ],
 )
-def test_moments_print_on_the_wall_clock_of_the_router(source: str, zone: str | None, text: str) -> None:
-    assert render(source, {"timezone": zone} if zone else {}) == text
+def test_a_malformed_template_knows_the_very_character(source: str, fault: str, hint: str | None) -> None:
+    with pytest.raises(MalformedTemplate) as caught:
+        Template(source)
+
+    error = caught.value
+    assert error.offset is not None
+    assert source[error.offset :].startswith(fault)
+    assert source[error.offset :][: error.width] == fault.partition(" ")[0]
+    assert error.line == source[: error.offset].count("\n") + 1
+    assert error.hint == hint
+
+
+@pytest.mark.parametrize(
+    ("source", "line", "name", "inside"),
+    [
+        ("a\n{{ event.frm }}", 2, "frm", "event"),
+        ("\n\n{{ event.event_payload.type }}", 3, "type", "null"),
+        ("{{ 1 / 0 }}", 1, None, None),
+    ],
+)
+def test_what_cannot_be_filled_in_knows_its_line_and_name(
+    source: str, line: int, name: str | None, inside: str | None
+) -> None:
+    with pytest.raises(CannotFillIn) as caught:
+        render(source)
+
+    assert (caught.value.line, caught.value.name, caught.value.inside) == (line, name, inside)
 
 
 class Card(BaseModel):

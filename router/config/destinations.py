@@ -14,6 +14,7 @@ from router.config.located import Block, Text, bare, texts
 from router.config.model import Destination
 from router.config.problems import Problems, guess, nearest
 from router.config.settings import COMMON, PluginSettings
+from router.config.wording import Wording
 from router.plugin import Plugin, Settings
 from router.registry import Registry
 from router.retry import RetryPolicy
@@ -69,9 +70,9 @@ def _complete(destination: Block, given: Mapping[Text, Any]) -> None:
 
 
 def read_destinations(
-    destinations: Block, registry: Registry, folder: Path, problems: Problems
+    destinations: Block, registry: Registry, folder: Path, wording: Wording, problems: Problems
 ) -> dict[str, Destination]:
-    """Return every destination by its name, as far as it could be read."""
+    """Return every destination by its name, as far as it could be read; *wording* gathers their templates."""
     found: dict[str, Destination] = {}
     for name, value in destinations.items():
         key = destinations.key(name)
@@ -81,7 +82,7 @@ def read_destinations(
         if not isinstance(value, Block):
             problems.error(key, f'destination "{name}" needs a block of keys', "write at least its type:")
             continue
-        destination = _Reader(key, value, registry, folder, problems).destination()
+        destination = _Reader(key, value, registry, folder, wording=wording, problems=problems).destination()
         if destination is not None:
             found[str(name)] = destination
     _check_former_names(destinations, problems)
@@ -89,11 +90,14 @@ def read_destinations(
 
 
 class _Reader:
-    def __init__(self, key: Text, block: Block, registry: Registry, folder: Path, problems: Problems) -> None:
+    def __init__(
+        self, key: Text, block: Block, registry: Registry, folder: Path, *, wording: Wording, problems: Problems
+    ) -> None:
         self._key = key
         self._block = block
         self._registry = registry
         self._folder = folder
+        self._wording = wording
         self._problems = problems
         self._where = f'destination "{key}"'
 
@@ -110,7 +114,9 @@ class _Reader:
             self._rest(fields, None)
             return None
         common = (*COMMON, *_NOT_BUILT)
-        reader = PluginSettings(plugin, self._key, self._block, common=common, problems=self._problems)
+        reader = PluginSettings(
+            plugin, self._key, self._block, common=common, wording=self._wording, problems=self._problems
+        )
         settings = reader.read(self._folder)
         # A shared key counts too: without its proxy's address a destination must not be told directly.
         unset = next((text.unset for text in texts(self._block) if text.unset), None)

@@ -36,7 +36,8 @@ def doubt_rules(routes: Routes, names: Mapping[str, Text], problems: Problems) -
                 text = f'rule "{rule.name}" is never asked: "{other.name}" ({place}) matches whenever it does and stops'
                 problems.warning(names[rule.name], text, "put it above, or narrow the other")
                 break
-            twice = [name for name in rule.send if name in other.send and not other.once]
+            own = {*rule.overrides, *other.overrides}
+            twice = [name for name in rule.send if name in other.send and name not in own and not other.once]
             if twice:
                 text = f'rule "{rule.name}" sends to {", ".join(twice)} what "{other.name}" ({place}) sends there too'
                 problems.warning(names[rule.name], text, "one delivery is made of both; name it in one of them")

@@ -21,10 +21,13 @@ from router.config.hours import HoursReader
 from router.config.lists import read_lists
 from router.config.located import Block, Text
 from router.config.model import Address, Config
+from router.config.overrides import OverrideReader
 from router.config.problems import Place, Problems
 from router.config.rules import RuleReader
 from router.config.sources import read_sources
+from router.config.trials import trials
 from router.config.variables import Variables
+from router.config.wording import Wording
 from router.registry import Registry, discover
 
 _KEYS = ("include", "listen", "admin", "store", "timezone", "region", "own_numbers", "trusted_proxies", "plugins",
@@ -99,9 +102,18 @@ class _Loader:
         fields.require("unmatched", Place(1, 1), "say who hears of events that no rule matches, or unmatched: drop")
         sources = read_sources(source_block, listen, problems)
         apply_defaults(fields.block("defaults"), destination_block, problems)
-        destinations = read_destinations(destination_block, registry, self._folder, problems)
+        wording = Wording(problems)
+        destinations = read_destinations(destination_block, registry, self._folder, wording, problems)
         lists = read_lists(fields.block("lists") or Block(), self._path.parent, self._files, problems)
-        rules = RuleReader(destination_block, sources, problems, region=region, hours=hours.keys(), lists=lists)
+        rules = RuleReader(
+            destination_block,
+            sources,
+            OverrideReader(destinations, wording, problems),
+            problems,
+            region=region,
+            hours=hours.keys(),
+            lists=lists,
+        )
         routes = rules.read(fields)
         rules.warn_of_the_unused(destination_block)
         if not problems.errors:
@@ -110,7 +122,7 @@ class _Loader:
             doubt_secrets("source", source_block, problems)
             doubt_secrets("destination", destination_block, problems)
         own_numbers = frozenset(fields.each("own_numbers", scalars.phone_number(region)))
-        return Config(
+        config = Config(
             path=self._path,
             version=self._files.version,
             listen=listen,
@@ -128,6 +140,8 @@ class _Loader:
             stale_after=calls.read("stale_after", scalars.duration, 14400.0) if calls else 14400.0,
             warnings=problems.in_file_order(),
         )
+        wording.prove(routes, lambda: trials(config))
+        return config
 
     def _required(self, name: str) -> Block:
         hint = "name at least one, for example wavix:" if name == "sources" else "name at least one, with its type:"

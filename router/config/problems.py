@@ -73,11 +73,6 @@ class Problems:
         """Return whether ``hide`` was told of *text*."""
         return _place(text) in self._hidden
 
-    def line(self, number: int, file: str = "") -> Place:
-        """Return the place of what stands in a whole line."""
-        line = self.text(number, file) or ""
-        return Place(number, 1 + len(line) - len(line.lstrip()), max(len(line.strip()), 1), file)
-
     def spell(self, place: Place, *, seen_from: Place) -> str:
         """Return where *place* is, in words: ``line 12``, with its file where that is another."""
         return f"line {place.line}" if place.file == seen_from.file else f"{place.file or self._file}:{place.line}"

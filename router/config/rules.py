@@ -10,8 +10,10 @@ from router.config import scalars
 from router.config.fields import Fields, read_scalar
 from router.config.located import Block, Items, Text
 from router.config.model import Source
+from router.config.overrides import OverrideReader, warn_of_different_texts
 from router.config.problems import Problems, guess
 from router.matching import Condition, ValueList, compile_when
+from router.plugin import Settings
 from router.routes import Routes, Rule
 
 _KEYS = ("name", "when", "send", "stop", "once", "enabled", "description", "owner", "labels")
@@ -29,6 +31,7 @@ class RuleReader:
         self,
         destinations: Mapping[str, Any],
         sources: Mapping[str, Source],
+        overrides: OverrideReader,
         problems: Problems,
         *,
         region: str | None,
@@ -36,6 +39,7 @@ class RuleReader:
         lists: Mapping[str, ValueList],
     ) -> None:
         self._destinations = destinations
+        self._overrides = overrides
         self._problems = problems
         self._compile = functools.partial(
             compile_when,
@@ -51,6 +55,8 @@ class RuleReader:
         #: Every rule's name as it stands in the file.
         self.names: dict[str, Text] = {}
         self._complete = False
+        #: Where (rule, destination) is written.
+        self._places: dict[tuple[str, str], Text] = {}
 
     def read(self, root: Fields) -> Routes:
         """Return the compiled routes, as far as they could be read."""
@@ -67,7 +73,10 @@ class RuleReader:
         always = self._names(root, "always")
         unmatched = self._unmatched(root)
         self._complete = self._problems.errors == errors_before
-        return Routes(tuple(rule for rule in rules if rule), always, unmatched)
+        routes = Routes(tuple(rule for rule in rules if rule), always, unmatched)
+        if self._complete:
+            warn_of_different_texts(routes.rules, self._places, self._problems)
+        return routes
 
     def warn_of_the_unused(self, block: Block) -> None:
         """Note every destination that nothing is ever sent to, unless the rules themselves had mistakes."""
@@ -88,7 +97,9 @@ class RuleReader:
                 self._problems.error(name, f'two rules are named "{name}", the other one at {first}', "rename one")
             self.names.setdefault(str(name), name)
         at = name if isinstance(name, Text) else block
-        send = self._names(fields, "send") if fields.require("send", at, "write send: [destination]") else ()
+        overrides: dict[str, Settings] = {}
+        required = fields.require("send", at, "write send: [destination]")
+        send = self._names(fields, "send", str(name), overrides) if required else ()
         condition = None
         if fields.require("when", at, "to send every event, name the destination under always:"):
             when = fields.block("when")
@@ -104,6 +115,7 @@ class RuleReader:
             description=fields.read("description", scalars.text, ""),
             owner=fields.read("owner", scalars.text, ""),
             labels=self._labels(fields),
+            overrides=overrides,
         )
         return rule if condition is not None else None
 
@@ -123,26 +135,48 @@ class RuleReader:
                 return ()
         return self._names(root, "unmatched")
 
-    def _names(self, fields: Fields, key: str) -> tuple[str, ...]:
+    def _names(
+        self, fields: Fields, key: str, rule: str = "", overrides: dict[str, Settings] | None = None
+    ) -> tuple[str, ...]:
+        """Return the destinations under *key*; settings that a *rule* has of its own go into *overrides*."""
         names: dict[str, None] = {}
         for entry in fields.entries(key):
-            if isinstance(entry, Block):
-                text = 'a destination with settings of its own ("to:") is not built yet'
-                self._problems.error(entry, text, f"write {key}: [name], and the settings at the destination")
-            elif not isinstance(entry, Text):
-                self._problems.error(entry, f'"{key}" takes names of destinations, not a list in a list')
-            elif entry.unset:
+            to = self._to(entry, key, overrides)
+            if not isinstance(to, Text) or to.unset:
                 continue
-            elif entry.null:
-                self._problems.error(entry, f'"{key}" has an entry without a value', "name a destination")
-            elif entry not in self._destinations:
-                self._problems.error(entry, f'there is no destination "{entry.written}"', self._meant(key, entry))
-            elif entry in names:
-                self._problems.error(entry, f'destination "{entry}" is named twice', "remove one")
+            if to.null:
+                self._problems.error(to, f'"{key}" has an entry without a value', "name a destination")
+            elif to not in self._destinations:
+                self._problems.error(to, f'there is no destination "{to.written}"', self._meant(key, to))
+            elif to in names:
+                self._problems.error(to, f'destination "{to}" is named twice', "remove one")
             else:
-                names[str(entry)] = None
+                names[str(to)] = None
+                self._places.setdefault((rule, str(to)), to)
+                if isinstance(entry, Block) and overrides is not None:
+                    settings = self._overrides.settings(entry, to, rule)
+                    if settings is not None:
+                        overrides[str(to)] = settings
         self._used.update(names)
         return tuple(names)
+
+    def _to(self, entry: Any, key: str, overrides: dict[str, Settings] | None) -> Any:
+        """Return what an entry names, as it stands in the file; None after reporting that it names nothing."""
+        if isinstance(entry, Text):
+            return entry
+        if not isinstance(entry, Block):
+            self._problems.error(entry, f'"{key}" takes names of destinations, not a list in a list')
+        elif overrides is None:
+            text = f'"{key}" takes names of destinations alone'
+            self._problems.error(entry, text, "a text of its own is for a rule: send: [{to: name, text: …}]")
+        elif "to" not in entry:
+            hint = "write {to: name, text: …}"
+            self._problems.error(entry, f'this entry of "{key}" does not say to whom: "to" is missing', hint)
+        elif not isinstance(entry["to"], Text):
+            self._problems.error(entry["to"], '"to" takes the name of one destination', "write an entry for each")
+        else:
+            return entry["to"]
+        return None
 
     def _meant(self, key: str, entry: Text) -> str:
         if entry == "drop":

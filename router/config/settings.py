@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import types
 import typing
@@ -15,13 +16,13 @@ from pydantic_core import ErrorDetails
 from router.config.located import Block, Items, Text, Value, bare, texts
 from router.config.problems import Problems, guess, nearest
 from router.config.scalars import boolean
-from router.plugin import Plugin, Secret, Settings, Template
+from router.config.wording import Wording
+from router.plugin import Plugin, Secret, Settings
+from router.templates import MalformedTemplate
 
 #: The keys that every destination has, whatever its plugin.
 COMMON = ("type", "retry", "expire", "concurrency", "rate", "order", "after_dead_letter", "unknown", "timeout",
           "allow_private", "ca", "proxy", "enabled", "optional", "description", "formerly")  # fmt: skip
-#: What a template of a destination can use.
-TEMPLATE_NAMES = frozenset({"event", "call", "facts", "delivery"})
 
 _SENTENCES: Mapping[str, str] = {
     "int_parsing": "needs a whole number", "int_type": "needs a whole number", "int_from_float": "needs a whole number",
@@ -39,8 +40,9 @@ class PluginSettings:
     """Reads the settings of one destination: all keys of its block that are not common to every destination."""
 
     def __init__(
-        self, plugin: type[Plugin[Settings]], key: Text, block: Block, *, common: Sequence[str], problems: Problems
-    ) -> None:
+        self, plugin: type[Plugin[Settings]], key: Text, block: Block, *, common: Sequence[str], wording: Wording,
+        problems: Problems,
+    ) -> None:  # fmt: skip
         self._plugin = plugin
         self._model = plugin.Settings
         self._fields = {field.alias or name: field for name, field in self._model.model_fields.items()}
@@ -48,6 +50,7 @@ class PluginSettings:
         self._where = f'destination "{key}"'
         self._block = block
         self._own: Mapping[str, Value] = {name: value for name, value in block.items() if name not in common}
+        self._wording = wording
         self._problems = problems
 
     def read(self, folder: Path) -> Settings | None:
@@ -65,7 +68,7 @@ class PluginSettings:
                 given[name] = bare(value)
         settings = self._validated(given, skipped)
         if settings is not None:
-            self._check_templates(settings)
+            self._gather_templates(settings)
             settings = _resolved(settings, folder)
         return settings
 
@@ -87,7 +90,11 @@ class PluginSettings:
             return None
         for error in self._one_of_each(errors):
             self._report(error)
-        return None if errors else self._incomplete(given)
+        if not errors:
+            return self._incomplete(given)
+        for name in given.keys() & self._fields.keys():
+            self._gather_template(name, given[name])
+        return None
 
     def _incomplete(self, given: dict[str, Any]) -> Settings:
         """Return settings without those that are unset, each of the others converted by itself."""
@@ -147,9 +154,9 @@ class PluginSettings:
             return
         place: Any = value if value is not None else (key or self._key)
         cause = (error.get("ctx") or {}).get("error")
-        line = getattr(cause, "line", None)
-        if isinstance(value, Text) and value.style == "|" and line:
-            place = self._problems.line(value.place.line + line, value.place.file)
+        if isinstance(cause, MalformedTemplate) and isinstance(value, Text):
+            self._wording.malformed(value, cause, f"{path} in {self._where}")
+            return
         sentence = _sentence(error, cause)
         if isinstance(value, Text):
             field = self._fields.get(str(error["loc"][0]))
@@ -157,26 +164,16 @@ class PluginSettings:
                 sentence = sentence.replace(str(value), "<secret>")
         self._problems.error(place, f"{path} in {self._where}: {sentence}" if path else f"{self._where}: {sentence}")
 
-    def _check_templates(self, settings: Settings) -> None:
+    def _gather_template(self, name: str, value: Any) -> None:
+        """Have a template checked as well whose neighbour is wrong."""
+        with contextlib.suppress(ValidationError):
+            converted = TypeAdapter(cast(Any, self._fields[name].annotation)).validate_python(value)
+            self._wording.add(str(self._key), None, name, converted, self._own[name])
+
+    def _gather_templates(self, settings: Settings) -> None:
         for name, value in self._own.items():
             field = next((n for n, f in self._model.model_fields.items() if (f.alias or n) == name), name)
-            for template, text in _templates(getattr(settings, field, None), value):
-                for unknown, line in template.unknown_names(TEMPLATE_NAMES):
-                    place = (
-                        self._problems.line(text.place.line + line, text.place.file)
-                        if text.style == "|"
-                        else text.place
-                    )
-                    self._problems.error(
-                        place, f'the template of "{name}" in {self._where} uses "{unknown}", which does not exist',
-                        _meant(unknown),
-                    )  # fmt: skip
-
-
-def _meant(name: str) -> str:
-    fields = ("uuid", "event_type", "event_time", "from", "to", "call_started", "call_answered", "call_completed",
-              "machine_detected", "tag", "direction", "source")  # fmt: skip
-    return f'write "event.{name}"' if name in fields else guess(name, TEMPLATE_NAMES)
+            self._wording.add(str(self._key), None, name, getattr(settings, field, None), value)
 
 
 def _sentence(error: ErrorDetails, cause: object) -> str:
@@ -241,20 +238,6 @@ def _holds_secret(annotation: Any, inside: tuple[Any, ...] = ()) -> bool:
         )
         for part in _parts(annotation)
     )
-
-
-def _templates(setting: Any, value: Any) -> Iterator[tuple[Template, Text]]:
-    if isinstance(setting, Template) and isinstance(value, Text):
-        yield setting, value
-    elif isinstance(setting, BaseModel) and isinstance(value, Block):
-        for name in value:
-            yield from _templates(getattr(setting, str(name), None), value[name])
-    elif isinstance(setting, Mapping) and isinstance(value, Block):
-        for name in value:
-            yield from _templates(setting.get(str(name)), value[name])
-    elif isinstance(setting, (list, tuple)) and isinstance(value, Items):
-        for one, inner in zip(setting, value, strict=False):
-            yield from _templates(one, inner)
 
 
 def _resolved(settings: Settings, folder: Path) -> Settings:

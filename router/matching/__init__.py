@@ -7,7 +7,7 @@ so that ``tag: {not: sales}`` holds for a call without a tag.** ``tag: {exists: 
 
 from __future__ import annotations
 
-from router.matching.checks import Check, OneOf
+from router.matching.checks import Check, Not, OneOf
 from router.matching.conditions import Condition, Explained, Group, Part, Subject, Test, conjunction
 from router.matching.index import Index
 from router.matching.lists import ValueList
@@ -23,6 +23,7 @@ __all__ = [
     "Explained",
     "Group",
     "Index",
+    "Not",
     "OneOf",
     "Part",
     "Report",

@@ -29,7 +29,7 @@ def implies(one: Condition, other: Condition) -> bool:
 
 def disjoint(one: Condition, other: Condition) -> bool:
     """Return whether no event can match both."""
-    return _clash([*_implied(conjunction(one.parts)), *_implied(conjunction(other.parts))]) is not None
+    return contradiction(Condition((*one.parts, *other.parts))) is not None
 
 
 def contradiction(condition: Condition) -> str | None:

@@ -45,6 +45,8 @@ class Outcome(NamedTuple):
     started_at: float = 0.0
     ended_at: float = 0.0
     receipt: dict[str, Any] | None = None
+    #: True when a template could not be filled in and plain words were sent in its place; the reason says why.
+    unfilled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

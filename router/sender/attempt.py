@@ -6,6 +6,7 @@ import json
 import logging
 import traceback
 from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from router import clock, event
@@ -20,6 +21,7 @@ from router.errors import (
 )
 from router.outgoing import Redaction, RequestsHttp, secrets_in
 from router.plugin import Delivery, Plugin, Receipt, Settings
+from router.rendering import templates
 from router.sender import Job, Outcome
 
 _log = logging.getLogger("callrouter.sender")
@@ -36,18 +38,25 @@ _LONGEST_REASON = 500
 
 
 class Attempts:
-    """Makes attempts at one destination, from one thread. The plugin is made at the first, and kept."""
+    """Makes attempts at one destination, from one thread. The plugin is made at the first, and kept.
 
-    def __init__(self, destination: Destination) -> None:
+    *overrides* are the settings of rules that have texts of their own for it: each has a plugin of its own.
+    """
+
+    def __init__(self, destination: Destination, overrides: Mapping[str, Settings] = MappingProxyType({})) -> None:
         self._destination = destination
+        self._overrides = overrides
         self._redact = Redaction([*secrets_in(destination.settings), *secrets_in(destination.proxy)])
-        self._plugin: Plugin[Settings] | None = None
+        self._http: RequestsHttp | None = None
+        #: By the rule with texts of its own; None: the destination's own settings.
+        self._plugins: dict[str | None, Plugin[Settings]] = {}
 
     def make(self, job: Job) -> Outcome:
         """Make one attempt and return how it ended; raises nothing."""
         started_at = clock.now()
+        delivery = delivery_of(job, started_at)
         try:
-            receipt = self._plugin_in_use().deliver(delivery_of(job))
+            receipt = self._plugin_for(job.rule).deliver(delivery)
         except DeliveryFailed as ex:
             kind = next((word for failure, word in _KINDS.items() if isinstance(ex, failure)), "temporary")
             wait = getattr(ex, "retry_after", None)
@@ -59,14 +68,29 @@ class Attempts:
             said = f"{type(ex).__name__}: {ex}" if str(ex) else type(ex).__name__
             return self._outcome(job, "bug", started_at, self._line(f"a bug in the plugin: {said}"))
         reason, receipt = self._checked(job, receipt)
-        return self._outcome(job, "delivered", started_at, reason, receipt=receipt)
+        if delivery.unfilled:
+            reason = "; ".join(filter(None, (self._line(self._in_plain_words(job, delivery)), reason)))
+        unfilled = bool(delivery.unfilled)
+        return self._outcome(job, "delivered", started_at, reason, receipt=receipt, unfilled=unfilled)
 
-    def _plugin_in_use(self) -> Plugin[Settings]:
-        if self._plugin is None:
-            to = self._destination
-            http = RequestsHttp(timeout=to.timeout, allow_private=to.allow_private, ca=to.ca, proxy=to.proxy)
-            self._plugin = to.plugin(to.settings, http)
-        return self._plugin
+    def _plugin_for(self, rule: str | None) -> Plugin[Settings]:
+        to, own = self._destination, rule if rule in self._overrides else None
+        if own not in self._plugins:
+            self._http = self._http or RequestsHttp(
+                timeout=to.timeout, allow_private=to.allow_private, ca=to.ca, proxy=to.proxy
+            )
+            self._plugins[own] = to.plugin(self._settings(own), self._http)
+        return self._plugins[own]
+
+    def _settings(self, rule: str | None) -> Settings:
+        return self._destination.settings if rule is None else self._overrides.get(rule, self._destination.settings)
+
+    def _in_plain_words(self, job: Job, delivery: Delivery) -> str:
+        template, why = delivery.unfilled[0]
+        named = next((path for path, one in templates(self._settings(job.rule)) if one is template), None)
+        where = f'"{named}"' if named else self._destination.name
+        by_rule = f' in rule "{job.rule}"' if job.rule in self._overrides else ""
+        return f"sent in plain words: the template of {where}{by_rule} cannot be filled in: {why}"
 
     def _checked(self, job: Job, receipt: Any) -> tuple[str | None, Receipt | None]:
         """Let a receipt pass that a store can keep. What was delivered stays delivered, whatever came back."""
@@ -100,9 +124,10 @@ class Attempts:
         status: int | None = None,
         retry_after: float | None = None,
         receipt: Receipt | None = None,
+        unfilled: bool = False,
     ) -> Outcome:
         return Outcome(
-            job.delivery_id, job.attempt, kind, reason, status, retry_after, started_at, clock.now(), receipt
+            job.delivery_id, job.attempt, kind, reason, status, retry_after, started_at, clock.now(), receipt, unfilled
         )
 
 
@@ -133,8 +158,8 @@ class _Later(Mapping[str, Any]):
         return repr(self._mapping())
 
 
-def delivery_of(job: Job) -> Delivery:
-    """Return *job* as plugins see it."""
+def delivery_of(job: Job, now: float) -> Delivery:
+    """Return *job* as plugins see it at an attempt made *now*."""
     return Delivery(
         key=job.key,
         attempt=job.attempt,
@@ -146,6 +171,7 @@ def delivery_of(job: Job) -> Delivery:
         facts=_Later(lambda: json.loads(job.facts)),
         receipt=None if job.receipt is None else json.loads(job.receipt),
         accepted_at=job.received_at,
+        attempted_at=now,
     )
 
 

@@ -150,7 +150,8 @@ class _Sender:
         limit = self._share.threads(name, destination.concurrency)
         if limit < 1:
             return None
-        lane = Lane(name, limit, lambda: Attempts(destination).make, self._report)
+        overrides = self._config.routes.overrides(name)
+        lane = Lane(name, limit, lambda: Attempts(destination, overrides).make, self._report)
         self._lanes[name] = lane
         return lane
 

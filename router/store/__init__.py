@@ -144,6 +144,8 @@ class Attempt:
     receipt: Mapping[str, Any] | None = None
     #: False gives the attempt back uncounted (the sender never began it).
     counts: bool = True
+    #: Delivered in plain words, because a template could not be filled in. The store keeps the ``reason`` alone.
+    unfilled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

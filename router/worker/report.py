@@ -54,12 +54,14 @@ def attempted(log: Log, metrics: Metrics, claim: Claim, attempt: Attempt) -> Non
     age = max(0.0, attempt.ended_at - claim.received_at)
     if attempt.state >= FINISHED:
         metrics.ended(claim.destination, attempt.state, age)
+    if attempt.unfilled:
+        metrics.in_plain_words(claim.destination)
     if not attempt.counts:
         return
     delivered = attempt.state is State.DELIVERED
     text = f"{claim.destination:<10} {claim.event_type:<13} call {claim.call_id[:8]}  delivery {claim.delivery_id}"
     if delivered:
-        text += f"  in {spell(age)}"
+        text += f"  in {spell(age)}" + (f"  {attempt.reason}" if attempt.unfilled else "")
     else:
         text += f"  attempt {attempt.attempt}: {attempt.reason}"
     if attempt.state is State.READY and attempt.due_at is not None:
@@ -67,8 +69,8 @@ def attempted(log: Log, metrics: Metrics, claim: Claim, attempt: Attempt) -> Non
     log.add(
         "retry" if attempt.state is State.READY else attempt.state.word,
         text,
-        level="info" if delivered else "warning" if attempt.state is State.READY else "error",
-        tone=_TONES.get(attempt.state, ""),
+        level=_level(attempt),
+        tone="warning" if attempt.unfilled else _TONES.get(attempt.state, ""),
         delivery=claim.delivery_id,
         event=claim.event_id,
         call=claim.call_id,
@@ -78,6 +80,12 @@ def attempted(log: Log, metrics: Metrics, claim: Claim, attempt: Attempt) -> Non
         status=attempt.status,
         seconds=round(seconds, 4),
     )
+
+
+def _level(attempt: Attempt) -> str:
+    if attempt.state is State.DELIVERED and not attempt.unfilled:
+        return "info"
+    return "warning" if attempt.state in (State.DELIVERED, State.READY) else "error"
 
 
 def paused(log: Log, destination: str, reason: str) -> None:

@@ -56,6 +56,7 @@ def judge(
         due_at=following.due_at,
         receipt=outcome.receipt,
         counts=following.counts,
+        unfilled=outcome.unfilled,
     )
     return attempt, (outcome.reason or "it cannot be used") if outcome.kind == "unusable" else None
 

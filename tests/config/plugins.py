@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from router import units
 from router.plugin import Delivery, Plugin, Receipt, Secret, Settings, Template, setting
@@ -45,9 +45,17 @@ class Web(Plugin[WebSettings]):
         return None
 
 
+def _fits(text: Template) -> Template:
+    if len(text.source) > 500:
+        raise ValueError("a sheet has room for 500 characters")
+    if text.source == "a fault of the plugin":
+        raise KeyError(text.source)
+    return text
+
+
 class PaperSettings(Settings):
     path: Path = setting("The file to write.")
-    text: Template = setting("What is written.", default="{{ event.uuid }}")
+    text: Annotated[Template, AfterValidator(_fits)] = setting("What it says.", default=Template("{{ event.uuid }}"))
 
 
 class Paper(Plugin[PaperSettings]):

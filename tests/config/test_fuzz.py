@@ -48,8 +48,12 @@ rules:
       missed: true
       customer_number: ["+4420*", "+33170363950"]
       any: [{tag: sales}, {not: {weekday: sat-sun}}, {tag: {prefix: s, not: {regex: "s+"}}}]
-    send: [crm, paper]
+    send:
+      - crm
+      - {to: paper, text: "Missed {{ event.from | phone }}, \
+          {{ facts.ring_seconds | duration }}"}
     once: call
+  - {name: other, when: {event_type: ringing}, send: [{to: crm, body: '{{ event.tag }}'}, paper], stop: true}
   - name: digits
     when:
       event_payload.payload.digits: {gte: 2, lt: 5}
@@ -71,7 +75,8 @@ LINES = RIGHT.splitlines(keepends=True)
 WORDS = ["{", "}", "[", "]", ": ", "- ", "#", "&a ", "*a", "<<: ", "!!x ", '"', "'", "|", ">", "\t", "\n", "  ", "${",
          "{{", "}}", "~", "null", "true", "17:00", "0123", "\x07", "\u2028", "\ud7ff", "é", "---\n", "%", "@", "? ",
          "{% for x in y %}", "{% set a %}", "$${", "${file:x}", "not: ", "any: ", "name: ", "*", "?", "\r",
-         "in: ", "regex: ", "prefix: ", "gt: ", "include: ", "(", "exists: "]  # fmt: skip
+         "in: ", "regex: ", "prefix: ", "gt: ", "include: ", "(", "exists: ",
+         "{to: crm}", "to: ", "text: ", "event.", "facts.missed"]  # fmt: skip
 
 mutations = st.one_of(
     st.tuples(st.just("insert"), st.integers(0, len(RIGHT)), st.sampled_from(WORDS)),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from router.plugin import Answer, Plugin, Receipt, Secret, Settings, setting
+from router.plugin import Answer, Plugin, Receipt, Secret, Settings, Template, setting
 from router.registry import discover
 from router.testing import RecordingHttp, check_plugin, make_delivery
 
@@ -85,6 +85,14 @@ def _print(self, delivery):
     print(self.settings.token.reveal())
 
 
+def _render(self, delivery):
+    self.settings.text.render(delivery.names)
+
+
+class Worded(Settings):
+    text: Template = setting("The text.", default=Template("{{ event.uuid }}"))
+
+
 def _header(self, delivery):
     self.http.request("POST", "https://crm.example", headers={"X-Tag": delivery.event["tag"] or ""}, body=b"")
 
@@ -107,6 +115,7 @@ def _receipt(self, delivery) -> Receipt:
         (breach(deliver=_swallow), "was swallowed"),
         (breach(deliver=_tell, Settings=Documented), "brought a secret to light"),
         (breach(deliver=_print, Settings=Documented), "brought a secret to light"),
+        (breach(deliver=_render, Settings=Worded), "a template of text that cannot be filled in was not delivered"),
         (breach(deliver=_header), "put a line end into a header"),
         (breach(deliver=_index), "ended in a bug: KeyError"),
         (breach(deliver=_receipt), "returned a receipt that is neither"),

@@ -10,7 +10,6 @@ import pytest
 from pydantic import ValidationError
 
 from plugins.http import Http
-from router.errors import PermanentFailure
 from router.testing import RecordingHttp, make_delivery
 
 URL = "https://crm.example/in?key=1"
@@ -76,9 +75,24 @@ def test_numbers_and_nulls_can_be_written_as_such():
     assert json.loads(sent(body=body).body) == {"rang": 18.0, "talked": None, "late": False}
 
 
-def test_a_body_that_is_not_json_is_not_sent():
-    with pytest.raises(PermanentFailure, match="the body made from the template is not JSON"):
-        sent(body='{"talked": {{ facts.talk_seconds }}}')
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        ('{"talked": {{ facts.talk_seconds }}}', {}),
+        ("{{ event.frm }}", {}),
+        ("{{ event.frm }}", {"content-type": "text/plain", "X-Mine": "1"}),
+        ("{{ event.tag }}", {"Content-Type": "text/plain"}),
+    ],
+)
+def test_where_the_body_cannot_be_made_the_senders_own_json_is_sent(body, headers):
+    delivery = make_delivery()
+
+    request = sent(delivery, body=body, headers=headers)
+
+    assert request.body == delivery.body
+    assert request.headers["content-type"] == "application/json"
+    assert ("x-mine" in request.headers) is ("X-Mine" in headers)
+    assert len(delivery.unfilled) == 1
 
 
 def test_another_content_type_gets_the_text_as_it_is():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from plugins.slack import MAX_SECTION, Slack
@@ -55,7 +53,7 @@ def test_the_text_everybody_gets_who_writes_none(kind, facts, text):
 
 
 def test_the_text_stands_in_a_section_and_again_for_notifications():
-    message = sent(make_delivery(accepted_at=time.time()), text="Missed: {{ event.from }}")
+    message = sent(make_delivery(), text="Missed: {{ event.from }}")
 
     assert message == {
         "text": "Missed: +447700900123",
@@ -72,7 +70,7 @@ def test_the_text_stands_in_a_section_and_again_for_notifications():
 
 
 def test_a_message_that_comes_late_says_so():
-    message = sent(make_delivery(accepted_at=time.time() - 7200))
+    message = sent(make_delivery(attempted_at=make_delivery().accepted_at + 7200))
 
     assert message["blocks"][1]["elements"][0]["text"].startswith("told 120 min late · ")
 
@@ -98,9 +96,29 @@ def test_a_long_text_is_cut_and_never_inside_an_entity(length):
     assert text.endswith("…")
 
 
-def test_an_empty_message_is_a_dead_letter():
-    with pytest.raises(PermanentFailure, match="empty message"):
-        sent(text="{{ event.tag }}  ")
+@pytest.mark.parametrize("text", ["{{ event.tag }}  ", "{{ event.frm }}", "{{ event.event_payload.type.name }}"])
+def test_a_template_that_cannot_be_filled_in_still_tells_people_of_the_call(text):
+    message = sent(make_delivery(event={"from": "<!here>"}, facts={"from_number": None}), text=text)
+
+    assert message["text"] == "Missed call from &lt;!here&gt; to +44 20 7946 0958, 2 Mar 14:05"
+
+
+def test_a_link_is_one_that_slack_opens_and_what_is_written_on_it_is_disarmed():
+    message = sent(
+        make_delivery(event={"tag": "<!here>|x"}),
+        text="Call {{ event.from | link }}, {{ event.to | link(event.tag) }}, {{ event.tag | link }}",
+    )
+
+    assert message["text"] == (
+        "Call <tel:+447700900123|+44 7700 900123>, <tel:+442079460958|&lt;!here&gt;|x>, &lt;!here&gt;|x"
+    )
+
+
+def test_a_link_is_not_cut_in_half():
+    text = sent(make_delivery(event={"tag": "x" * 2980}), text="{{ event.tag }} {{ event.from | link }}")["text"]
+
+    assert len(text) <= MAX_SECTION
+    assert text.endswith("x …")
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from router.config.model import Address, Config, Destination
 from router.errors import TemporaryFailure
-from router.plugin import Delivery, Plugin, Secret, Settings, setting
+from router.plugin import Delivery, Plugin, Secret, Settings, Template, setting
 from router.retry import RetryPolicy
-from router.routes import Routes
+from router.routes import Routes, Rule
 from router.sender import Share
 from router.sender.process import run
 
@@ -22,10 +22,11 @@ from router.sender.process import run
 class TestSettings(Settings):
     folder: str = setting("Where the plugin leaves its marks.")
     token: Secret = setting("Never to be shown.")
+    text: Template = setting("What it says.", default=Template("usual {{ event.event_type }}"))
 
 
 class ByName(Plugin[TestSettings]):
-    """fast: delivers. stuck: waits for the file ``go``. failing, buggy, exiting: end so."""
+    """fast: delivers. saying: says its text. stuck: waits for the file ``go``. failing, buggy, exiting: end so."""
 
     type = "by-name"
     Settings = TestSettings
@@ -37,6 +38,8 @@ class ByName(Plugin[TestSettings]):
                 (folder / f"begun-{delivery.key}").touch()
                 while not (folder / "go").exists():
                     time.sleep(0.005)
+            case "saying":
+                return {"text": delivery.render(self.settings.text)}
             case "failing":
                 raise TemporaryFailure(f"no luck with {self.settings.token.reveal()}", status=503, retry_after=9.0)
             case "buggy":
@@ -68,6 +71,10 @@ def destination(name: str, concurrency: int, folder: str) -> Destination:
     )
 
 
+def own_text(folder: str) -> TestSettings:
+    return TestSettings(folder=folder, token="s3cret-token", text="own {{ event.no_such_field }}")
+
+
 def main() -> int:
     arguments = json.loads(sys.argv[1])
     logging.basicConfig(level=logging.DEBUG)
@@ -84,7 +91,7 @@ def main() -> int:
         trusted_proxies=(),
         sources={},
         destinations={name: destination(name, count, str(here)) for name, count in arguments["to"].items()},
-        routes=Routes([]),
+        routes=Routes([Rule("vip", lambda _: True, ("saying",), overrides={"saying": own_text(str(here))})]),
     )
     sock = socket.socket(fileno=arguments["fd"])
     return run(config, sock, Share(*arguments["share"]), grace=arguments["grace"])

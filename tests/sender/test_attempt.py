@@ -12,31 +12,48 @@ from router.errors import (
     PermanentFailure,
     TemporaryFailure,
 )
-from router.plugin import Plugin, Settings
+from router.plugin import Plugin, Settings, Template
 from router.retry import RetryPolicy
 from router.sender.attempt import Attempts, delivery_of
 from tests.sender.conftest import BODY, make_job
 
 
-def attempts_that(deliver) -> Attempts:
+def attempts_that(deliver, settings=None, overrides=None) -> Attempts:
     class Test(Plugin[Settings]):
         type = "test"
         Settings = Settings
 
         def deliver(self, delivery):
-            return deliver(delivery)
+            return deliver(delivery) if settings is None else deliver(self, delivery)
 
     return Attempts(
         Destination(
             name="fast",
             plugin=Test,
-            settings=Settings(),
+            settings=settings or Settings(),
             fingerprint="",
             disabled=None,
             retry=RetryPolicy(),
             order="none",
-        )
+        ),
+        overrides or {},
     )
+
+
+class Text(Settings):
+    text: Template
+
+
+def say(plugin, delivery):
+    said.append((id(plugin), delivery.render(plugin.settings.text)))
+
+
+said: list[tuple[int, str]] = []
+
+
+@pytest.fixture(autouse=True)
+def nothing_said():
+    said.clear()
 
 
 def fail(ex: BaseException):
@@ -47,7 +64,7 @@ def fail(ex: BaseException):
 
 
 def test_a_plugin_sees_the_event_by_the_senders_names_and_the_bytes_as_they_came():
-    delivery = delivery_of(make_job(3)._replace(receipt='{"ts": "1"}', attempt=2))
+    delivery = delivery_of(make_job(3)._replace(receipt='{"ts": "1"}', attempt=2), 1060.0)
 
     assert delivery.event["event_type"] == "ringing"
     assert delivery.event["source"] == "wavix"
@@ -55,7 +72,7 @@ def test_a_plugin_sees_the_event_by_the_senders_names_and_the_bytes_as_they_came
     assert (delivery.call["uuid"], delivery.call["state"]) == ("c1", "setup")
     assert dict(delivery.facts) == {"first": True}
     assert (delivery.key, delivery.attempt, delivery.rule) == ("key-3", 2, "rule")
-    assert (delivery.receipt, delivery.accepted_at) == ({"ts": "1"}, 1000.0)
+    assert (delivery.receipt, delivery.accepted_at, delivery.attempted_at) == ({"ts": "1"}, 1000.0, 1060.0)
 
 
 @pytest.mark.parametrize(
@@ -97,13 +114,46 @@ def test_a_receipt_nobody_can_keep_does_not_undo_the_delivery(receipt):
 
 
 def test_the_plugin_is_made_once():
-    made = []
-    attempts = attempts_that(lambda _: made.append(id(attempts._plugin)))
+    attempts = attempts_that(say, Text(text="{{ event.event_type }}"))
 
     for number in range(3):
         attempts.make(make_job(number))
 
-    assert len(set(made)) == 1
+    assert [text for _, text in said] == ["ringing"] * 3
+    assert len({plugin for plugin, _ in said}) == 1
+
+
+def test_a_rule_with_a_text_of_its_own_has_it_said_and_no_other_rule():
+    attempts = attempts_that(say, Text(text="usual"), {"vip": Text(text="VIP {{ event.event_type }}")})
+
+    for rule in ("vip", "rule", None, "vip"):
+        attempts.make(make_job(1)._replace(rule=rule))
+
+    assert [text for _, text in said] == ["VIP ringing", "usual", "usual", "VIP ringing"]
+    assert len({plugin for plugin, _ in said}) == 2
+
+
+@pytest.mark.parametrize(
+    ("rule", "reason"),
+    [
+        ("rule", 'the template of "text" cannot be filled in: event has no "frm"'),
+        ("vip", 'the template of "text" in rule "vip" cannot be filled in: it makes an empty text'),
+    ],
+)
+def test_a_template_that_cannot_be_filled_in_is_delivered_in_plain_words(rule, reason):
+    attempts = attempts_that(say, Text(text="{{ event.frm }}"), {"vip": Text(text=" ")})
+
+    outcome = attempts.make(make_job(1)._replace(rule=rule))
+
+    assert (outcome.kind, outcome.unfilled) == ("delivered", True)
+    assert outcome.reason == f"sent in plain words: {reason}"
+    assert said[0][1].startswith("Ringing: call from an unknown number")
+
+
+def test_a_delivery_in_the_operators_words_says_nothing_of_templates():
+    outcome = attempts_that(say, Text(text="{{ event.event_type }}")).make(make_job(1))
+
+    assert (outcome.kind, outcome.unfilled, outcome.reason) == ("delivered", False, None)
 
 
 def test_a_body_that_is_no_event_does_not_stop_the_sender():

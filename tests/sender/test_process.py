@@ -21,6 +21,20 @@ def test_a_job_comes_back_as_an_outcome_with_its_receipt(start):
     assert 0 < outcome.started_at <= outcome.ended_at
 
 
+def test_the_text_of_its_rule_is_said_and_plain_words_where_that_fails(start):
+    sender = start(saying=1)
+
+    sender.give(make_job(1, "saying"), make_job(2, "saying")._replace(rule="vip"))
+    usual, own = sender.outcomes(2)
+
+    assert (usual.receipt, usual.unfilled, usual.reason) == ({"text": "usual ringing"}, False, None)
+    assert own.receipt["text"].startswith("Ringing: call from")
+    assert (own.kind, own.unfilled) == ("delivered", True)
+    assert own.reason == (
+        'sent in plain words: the template of "text" in rule "vip" cannot be filled in: event has no "no_such_field"'
+    )
+
+
 def test_every_job_comes_back_exactly_once_and_in_groups(start):
     sender = start(fast=8)
 

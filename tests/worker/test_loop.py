@@ -88,9 +88,10 @@ class Bench:
     def hears(self) -> bool:
         return bool(select.select([self.sender], [], [], 0)[0])
 
-    def answer(self, job: Job, kind: str = "delivered", reason: str | None = None) -> None:
+    def answer(self, job: Job, kind: str = "delivered", reason: str | None = None, *, unfilled: bool = False) -> None:
         now = time.time()
-        self.sender.sendall(encode([Outcome(job.delivery_id, job.attempt, kind, reason, None, None, now, now)]))
+        outcome = Outcome(job.delivery_id, job.attempt, kind, reason, started_at=now, ended_at=now, unfilled=unfilled)
+        self.sender.sendall(encode([outcome]))
 
     def delivery(self) -> DeliveryRow:
         reading = SqliteReading.open(self.data)
@@ -124,6 +125,20 @@ def test_an_event_becomes_a_job_and_its_outcome_an_end(bench: Bench) -> None:
     bench.turn()
 
     assert (bench.delivery().state, bench.delivery().attempts) == (State.DELIVERED, 1)
+
+
+def test_what_was_sent_in_plain_words_is_delivered_shown_and_counted(bench: Bench) -> None:
+    bench.accept()
+    bench.turn()
+    [job] = bench.jobs()
+
+    counter = bench.worker.metrics._template_failures.labels("crm")._value
+    before = counter.get()
+    bench.answer(job, reason="sent in plain words: …", unfilled=True)
+    bench.turn()
+
+    assert (bench.delivery().state, bench.delivery().reason) == (State.DELIVERED, "sent in plain words: …")
+    assert counter.get() == before + 1
 
 
 def test_what_an_earlier_worker_left_leased_is_tried_again(bench: Bench) -> None:
