@@ -26,7 +26,7 @@ _RED, _GREEN, _DIM, _PLAIN = "\x1b[31m", "\x1b[32m", "\x1b[2m", "\x1b[0m"
 class ConsoleSettings(Settings):
     """Keys of a ``type: console`` destination."""
 
-    text: Template | None = setting("The line. Without it, the one shown above.", default=None)
+    text: Template = setting("The line.", default=TEXT)
 
 
 class Console(Plugin[ConsoleSettings]):
@@ -38,7 +38,7 @@ class Console(Plugin[ConsoleSettings]):
     order = "call"
 
     def deliver(self, delivery: Delivery) -> None:
-        line = " ".join((self.settings.text or TEXT).render(delivery.names, _printable).split("\n")).strip()
+        line = " ".join(self.settings.text.render(delivery.names, _printable).split("\n")).strip()
         try:
             if sys.stdout.isatty() and "NO_COLOR" not in os.environ:
                 line = f"{_colour(delivery)}{line}{_PLAIN}"

@@ -56,9 +56,9 @@ class SlackSettings(Settings):
     url: Annotated[Secret, AfterValidator(_web_address)] = setting(
         "The address of the incoming webhook, from the settings of your Slack app.", example="${SLACK_WEBHOOK_URL}"
     )
-    text: Template | None = setting(
-        "The message, in Slack's mrkdwn. Without it, each kind of event has a text of its own.",
-        default=None,
+    text: Template = setting(
+        "The message, in Slack's mrkdwn. By default each kind of event has a text of its own.",
+        default=TEXT,
         example="Missed call from {{ event.from | phone }}",
     )
 
@@ -72,7 +72,7 @@ class Slack(Plugin[SlackSettings]):
     order = "call"
 
     def deliver(self, delivery: Delivery) -> None:
-        text = (self.settings.text or TEXT).render(delivery.names, _escape).strip()
+        text = self.settings.text.render(delivery.names, _escape).strip()
         if not text:
             raise PermanentFailure("the text template made an empty message, which Slack refuses")
         text = _cut(text, MAX_SECTION)

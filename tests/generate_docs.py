@@ -104,10 +104,16 @@ def answers() -> str:
 
 
 def settings(type_: str) -> str:
-    """The settings of one plugin."""
+    """The settings of one plugin, and below them each default that is longer than a line."""
     from router.registry import discover
 
-    return fields_table(discover().plugins[type_].plugin.Settings)
+    model = discover().plugins[type_].plugin.Settings
+    long = [
+        f"\nThe default of `{field.alias or name}`:\n\n```text\n{field.default.source}\n```\n"
+        for name, field in model.model_fields.items()
+        if is_long(field.default)
+    ]
+    return fields_table(model) + "".join(long)
 
 
 def fields_table(model: Any) -> str:
@@ -126,7 +132,12 @@ def shown(value: Any) -> str:
         return "–"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
-    return f"`{getattr(value, 'source', value)}`".replace("\n", " ")
+    return "below" if is_long(value) else f"`{getattr(value, 'source', value)}`".replace("\n", " ")
+
+
+def is_long(default: Any) -> bool:
+    """Return whether *default* is a template of several lines."""
+    return "\n" in getattr(default, "source", "")
 
 
 def code(words: Any) -> str:
