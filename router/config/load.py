@@ -19,6 +19,7 @@ from router.config.model import Address, Config
 from router.config.problems import Place, Problems
 from router.config.rules import RuleReader
 from router.config.sources import read_sources
+from router.config.tests import TestReader
 from router.config.variables import Variables
 from router.errors import ConfigError, Problem
 from router.registry import Registry, discover
@@ -27,11 +28,10 @@ from router.registry import Registry, discover
 _MAX_BYTES = 16 * 1024 * 1024
 
 _KEYS = ("listen", "admin", "store", "timezone", "region", "own_numbers", "trusted_proxies", "plugins", "calls",
-         "sources", "destinations", "rules", "always", "unmatched")  # fmt: skip
+         "sources", "destinations", "rules", "always", "unmatched", "tests")  # fmt: skip
 _NOT_BUILT = {
     "hours": "leave it out: rules hold at any hour",
     "lists": "write the values into the rule, or use a wildcard",
-    "tests": "ask callrouter explain instead",
     "alerts": "watch callrouter status and /metrics meanwhile",
     "include": "write everything into this file",
     "defaults": "repeat the keys at each destination, or share them with &name and <<: *name",
@@ -124,6 +124,10 @@ class _Loader:
         rules = RuleReader(destination_block, sources, region, problems)
         routes = rules.read(fields)
         rules.warn_of_the_unused(destination_block)
+        timezone = fields.read("timezone", scalars.timezone, UTC)
+        tests = TestReader(
+            self._path, problems, destinations=destinations, named=destination_block, sources=sources, zone=timezone
+        ).read(fields)
         own_numbers = frozenset(fields.each("own_numbers", scalars.phone_number(region)))
         return Config(
             path=self._path,
@@ -131,7 +135,7 @@ class _Loader:
             listen=listen,
             admin=admin,
             data=fields.read("store", scalars.store(self._folder), self._folder / "data"),
-            timezone=fields.read("timezone", scalars.timezone, UTC),
+            timezone=timezone,
             region=region,
             own_numbers=own_numbers,
             trusted_proxies=tuple(fields.each("trusted_proxies", scalars.network)),
@@ -140,6 +144,7 @@ class _Loader:
             routes=routes,
             settle=calls.read("settle", scalars.duration_or_none, 5.0) if calls else 5.0,
             stale_after=calls.read("stale_after", scalars.duration, 14400.0) if calls else 14400.0,
+            tests=tests,
             warnings=problems.in_file_order(),
         )
 

@@ -13,6 +13,7 @@ from router.authentication import Authentication
 from router.config.files import Snapshot
 from router.deciding import Decider
 from router.errors import Problem
+from router.event import CallEvent
 from router.plugin import Plugin, Settings
 from router.retry import RetryPolicy
 from router.routes import Routes
@@ -20,6 +21,9 @@ from router.secret import Secret
 from router.units import Rate
 
 Network = IPv4Network | IPv6Network
+
+#: ``Destination.disabled`` of one that its configuration switches off, wherever it runs.
+SWITCHED_OFF = "enabled: false"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,23 @@ class Destination:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfigTest:
+    """One of a configuration's own tests: what is received, and who must hear of it."""
+
+    name: str
+    #: Where it stands.
+    file: str
+    line: int
+    column: int
+    #: In the order in which they are received.
+    events: tuple[CallEvent, ...]
+    #: Destination → how many deliveries, None for at least one. No other destination may hear of anything.
+    expect: Mapping[str, int | None]
+    #: Destination → template setting (None for any) → what it must say in one of the deliveries.
+    rendered: Mapping[str, Mapping[str | None, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """One config.yaml, checked and resolved. ``version`` is a digest of the file's text, recorded with each event."""
 
@@ -98,6 +119,8 @@ class Config:
     settle: float = 5.0
     #: Seconds of silence after which an open call ends with outcome unknown.
     stale_after: float = 14400.0
+    #: Run by ``callrouter check``, never by a daemon.
+    tests: tuple[ConfigTest, ...] = ()
     #: Why parts of it are missing, where it was loaded only to look; never in a daemon.
     unset: tuple[str, ...] = ()
     #: Doubts that did not stop the configuration from loading.
