@@ -1,4 +1,5 @@
-"""Run benchmarks: ``python -m tests.bench [NAME …] [--write]``; names are ingest, latency, sustained and memory.
+"""Run benchmarks: ``python -m tests.bench [NAME …] [--write]``; names are ingest, latency, sustained, memory and
+plan.
 
 Tables go to stdout, progress to stderr. ``--write`` also puts each table into docs/benchmarks.md.
 """
@@ -10,7 +11,7 @@ import re
 import tempfile
 from pathlib import Path
 
-from tests.bench import ingest, latency, machine, memory, sustained
+from tests.bench import ingest, latency, machine, memory, plan, sustained
 from tests.bench.report import Report, tell
 
 BENCHMARKS = {
@@ -18,6 +19,7 @@ BENCHMARKS = {
     "latency": latency.measure,
     "sustained": sustained.measure,
     "memory": memory.measure,
+    "plan": plan.measure,
 }
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 HEADING = """# Benchmarks
