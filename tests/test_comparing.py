@@ -168,3 +168,31 @@ def test_no_more_examples_are_kept_than_asked_for(compare: Compare) -> None:
 
     assert [len(row.examples) for row in report.rows] == [2, 2]
     assert counts(report) == {("archive", "always:"): (0, 18, 0), ("crm", "always:"): (18, 0, 0)}
+
+
+def test_events_are_compared_alike_whether_the_two_work_them_out_together_or_apart(compare: Compare) -> None:
+    events = sorted(
+        (event for n, name in enumerate(samples.names() * 5)
+         for event in call(name, START + n * 7, f"{n:08x}-0000-4000-8000-00000000abcd")),
+        key=lambda event: event.received_at,
+    )  # fmt: skip
+    changes = [
+        ("{name: missed, when: {missed: true}", "{name: missed, when: {missed: true, weekday: mon}"),
+        ("when: {event_type: ringing}", "once: call, when: {event_type: [call_setup, on_call_event]}"),
+    ]
+    together = compare(*changes, events=events)
+    # No call is silent here, so that this changes nothing but how the two are asked.
+    apart = compare(
+        *changes, ("unmatched: drop", "unmatched: drop\ncalls: {stale_after: 5h}"), events=events, until=START + 9000
+    )
+
+    assert together.gained
+    assert together.lost
+    assert apart == together
+
+
+def test_a_rule_that_fires_once_a_call_does_so_for_each_of_the_two(compare: Compare) -> None:
+    once = ("when: {event_type: ringing}", "once: call, when: {event_type: [call_setup, ringing, completed]}")
+    report = compare(once)
+
+    assert counts(report)["crm", "rings"] == (1, 1, 0)
