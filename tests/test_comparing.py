@@ -25,7 +25,7 @@ destinations:
   archive: {type: console}
 rules:
   - {name: missed, when: {missed: true}, send: [desk]}
-  - {name: rings, when: {event_type: ringing}, send: [crm]}
+  - {name: rings, once: call, when: {event_type: ringing}, send: [crm]}
 always: [archive]
 unmatched: drop
 """
@@ -152,11 +152,7 @@ def test_ends_that_are_not_due_by_the_end_of_the_window_are_not_told(compare: Co
 
 
 def test_what_was_received_before_the_window_only_makes_calls_known(compare: Compare) -> None:
-    once = (
-        "{name: rings, when: {event_type: ringing}",
-        "{name: rings, once: call, when: {event_type: [call_setup, ringing]}",
-    )
-    report = compare(once, events=call("missed"), since=START + 0.1)
+    report = compare(("event_type: ringing", "event_type: [call_setup, ringing]"), since=START + 0.1)
 
     assert report.events == 2
     assert counts(report)["crm", "rings"] == (0, 1, 0)
@@ -178,7 +174,7 @@ def test_events_are_compared_alike_whether_the_two_work_them_out_together_or_apa
     )  # fmt: skip
     changes = [
         ("{name: missed, when: {missed: true}", "{name: missed, when: {missed: true, weekday: mon}"),
-        ("when: {event_type: ringing}", "once: call, when: {event_type: [call_setup, on_call_event]}"),
+        ("event_type: ringing", "event_type: [call_setup, on_call_event]"),
     ]
     together = compare(*changes, events=events)
     # No call is silent here, so that this changes nothing but how the two are asked.
@@ -192,7 +188,6 @@ def test_events_are_compared_alike_whether_the_two_work_them_out_together_or_apa
 
 
 def test_a_rule_that_fires_once_a_call_does_so_for_each_of_the_two(compare: Compare) -> None:
-    once = ("when: {event_type: ringing}", "once: call, when: {event_type: [call_setup, ringing, completed]}")
-    report = compare(once)
+    report = compare(("event_type: ringing", "event_type: [call_setup, ringing, completed]"))
 
     assert counts(report)["crm", "rings"] == (1, 1, 0)

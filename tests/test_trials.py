@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from router import config, trials
+from tests.config.plugins import REGISTRY
 
 CONFIG = """\
 timezone: Europe/London
@@ -87,6 +88,23 @@ def test_one_of_the_deliveries_must_say_the_text(run: Run) -> None:
 
     assert run(expect + "rendered: {pager: answered}") == ()
     assert run(expect + "rendered: {pager: {text: ringing}}") == ()
+
+
+def test_a_setting_that_is_named_must_say_it_itself(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("""\
+sources: {phone: {}}
+destinations:
+  crm: {type: web, url: "https://crm.example", body: "{{ event.event_type }}", headers: {X-Tag: "{{ event.tag }}"}}
+always: crm
+unmatched: drop
+tests:
+  - {name: a, call: busy, expect: crm, rendered: {crm: {headers.X-Tag: sales-callback, body: busy}}}
+  - {name: b, call: busy, expect: crm, rendered: {crm: {headers.X-Tag: busy}}}
+  - {name: c, call: busy, expect: crm, rendered: {crm: busy}}
+""")
+
+    assert [one.passed for one in trials.run(config.load(path, {}, registry=REGISTRY))] == [True, False, True]
 
 
 def test_a_text_that_differs_is_shown_line_by_line_against_the_nearest(run: Run) -> None:

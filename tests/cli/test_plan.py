@@ -92,6 +92,14 @@ def test_only_the_window_counts(run, week, new):
     assert run("plan", new(), "--since", "1h", "--until", "2h").code == 2
 
 
+def test_a_call_that_was_under_way_when_the_window_begins_is_known(run, played, new):
+    played.call("answered", at=time.time() - 3600 - 60)
+    first = ("{event_type: ringing, direction: inbound}", "{first: true}")
+    (document,) = run("plan", new(first), "--since", "1h", "--format", "json").json
+
+    assert (document["events"], document["gained"]) == (1, 0)
+
+
 def test_a_window_without_events_proves_nothing(run, week, new):
     ran = run("plan", new(LOSES), "--since", "1h")
     gate = run("plan", "new.yaml", "--since", "1h", "--fail-if", "lost>0")

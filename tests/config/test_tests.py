@@ -64,7 +64,7 @@ call: missed
 with:
   from: +442071234567
   to: 0123
-  tag: 007
+  tag: 12
   direction: null
   machine_detected: true
   event_payload: {a: 1, b: [true, null, "2"], c: 1.5e3, d: 0x1, e: no}
@@ -76,7 +76,7 @@ with:
     for event in test.events:
         changed = {name: event.fields[name] for name in ("from", "to", "tag", "direction", "machine_detected")}
         assert changed == {
-            "from": "+442071234567", "to": "0123", "tag": "007", "direction": None, "machine_detected": True,
+            "from": "+442071234567", "to": "0123", "tag": "12", "direction": None, "machine_detected": True,
         }  # fmt: skip
         assert event.fields["event_payload"] == {"a": 1, "b": [True, None, "2"], "c": 1500.0, "d": "0x1", "e": "no"}
         assert (event.fields["number"], event.fields["text"]) == (12, "12")
