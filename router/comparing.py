@@ -10,8 +10,9 @@ from operator import attrgetter
 from router.config.model import SWITCHED_OFF, Config
 from router.deciding import Decided
 from router.event import CallEvent
+from router.matching import Subject
 from router.playing import Player
-from router.routes import Decision, Routes, Subject
+from router.routes import Decision, Routes
 
 #: Who asks where no rule does.
 ALWAYS, UNMATCHED = "always:", "unmatched:"
@@ -179,8 +180,9 @@ _Pair = tuple[CallEvent, Decision | None, Decision | None]
 
 def _alike(old: Config, new: Config) -> bool:
     """Whether the two differ in nothing but who hears of what."""
-    facts = attrgetter("timezone", "region", "own_numbers", "settle", "stale_after")
-    return bool(facts(old) == facts(new))
+    nobody = Routes(())
+    deciders = [replace(one.decider, routes=nobody) for one in (old, new)]
+    return deciders[0] == deciders[1] and old.stale_after == new.stale_after
 
 
 class _Together:

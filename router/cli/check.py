@@ -14,7 +14,7 @@ from router.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     from router.config.model import Config
-    from router.trials import Verdict
+    from router.proving import Verdict
 
 
 @click.command(
@@ -54,9 +54,9 @@ def command(form: str, junit: Path | None, config_path: Path, as_json: bool) -> 
         else:
             screen.emit({"ok": False, "file": str(config_path), "problems": list(map(asdict, ex.problems))})
         return ex.exit_code
-    from router import trials
+    from router import proving
 
-    results = trials.run(config)
+    results = proving.run(config)
     if junit is not None:
         verdicts.write_junit(junit, config_path, results)
     if form == "json":

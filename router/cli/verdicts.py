@@ -10,7 +10,7 @@ from router.cli import screen
 from router.errors import Problem, RouterError
 
 if TYPE_CHECKING:
-    from router.trials import Verdict
+    from router.proving import Verdict
 
 
 def annotate(problems: Sequence[Problem], verdicts: Sequence[Verdict] = ()) -> None:

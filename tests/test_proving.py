@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from router import config, trials
+from router import config, proving
 from tests.config.plugins import REGISTRY
 
 CONFIG = """\
@@ -43,7 +43,7 @@ def run(tmp_path: Path) -> Run:
     def differences(test: str) -> tuple[str, ...]:
         path = tmp_path / "config.yaml"
         path.write_text(CONFIG + f"  - {{name: it, {test}}}\n")
-        (verdict,) = trials.run(config.load(path, {}))
+        (verdict,) = proving.run(config.load(path, {}))
         assert verdict.passed == (not verdict.differences)
         return verdict.differences
 
@@ -104,7 +104,7 @@ tests:
   - {name: c, call: busy, expect: crm, rendered: {crm: busy}}
 """)
 
-    assert [one.passed for one in trials.run(config.load(path, {}, registry=REGISTRY))] == [True, False, True]
+    assert [one.passed for one in proving.run(config.load(path, {}, registry=REGISTRY))] == [True, False, True]
 
 
 def test_a_text_that_differs_is_shown_line_by_line_against_the_nearest(run: Run) -> None:
@@ -126,6 +126,6 @@ def test_a_text_of_a_destination_that_hears_nothing_is_missing(run: Run) -> None
 
 @pytest.mark.parametrize("path", ["config.yaml", "router/cli/starter.yaml"])
 def test_the_configurations_that_come_with_callrouter_pass_their_tests(path: str) -> None:
-    verdicts = trials.run(config.load(Path(__file__).parents[1] / path, {}))
+    verdicts = proving.run(config.load(Path(__file__).parents[1] / path, {}))
 
     assert [verdict.passed for verdict in verdicts] == [True, True]
