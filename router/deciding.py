@@ -6,12 +6,13 @@ The worker decides with it, and so does everything that answers what would happe
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from typing import Any
 
 from router.calls import OWN, Call, Step, advance, ended_event, facts, subject
 from router.event import CallEvent
+from router.hours import Hours
 from router.plugin import Delivery
 from router.routes import Decision, Routes, Send
 
@@ -64,6 +65,7 @@ class Decider:
     own_numbers: Set[str]
     #: Seconds after the first terminal event of an unanswered call before it is called over.
     settle: float
+    hours: Mapping[str, Hours] = field(default_factory=dict)
 
     def decide(self, known: Call | None, event: CallEvent) -> Decided:
         """Return what *event* of the sender means; *known* is its call so far, None when it is the first event."""
@@ -85,6 +87,8 @@ class Decider:
         return "by unmatched:" if unmatched else "by always:"
 
     def _decided(self, event: CallEvent, call: Call, step: Step) -> Decided:
-        found = facts(call, event, step, zone=self.zone, region=self.region, own_numbers=self.own_numbers)
+        found = facts(
+            call, event, step, zone=self.zone, region=self.region, own_numbers=self.own_numbers, hours=self.hours
+        )
         decision = self.routes.decide(subject(event, found), from_sender=not step.own, fired=call.fired)
         return Decided(event, call, step, found, decision)

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from typing import Any
 
-from router.matching import Condition
-
-#: Every field of the event by its name, its derived facts and ``source``, in one flat mapping.
-Subject = Mapping[str, Any]
+from router.matching import Condition, Index, Subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,21 +13,24 @@ class Rule:
     """One rule of config.yaml, compiled."""
 
     name: str
-    matches: Callable[[Subject], bool]
+    condition: Condition
     send: tuple[str, ...]
     stop: bool = False
     #: ``once: call``: fires for the first event of a call that matches, and for no later one.
     once: bool = False
-    #: True when the condition names call_ended or call_corrected, or a fact that only they have. Every other
-    #: rule sees the sender's events alone.
-    sees_own_events: bool = False
-    #: What ``matches`` was compiled from; explains itself.
-    condition: Condition | None = None
     #: ``enabled: false``: it is never asked.
     enabled: bool = True
     description: str = ""
     owner: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def sees_own_events(self) -> bool:
+        """Whether it names call_ended or call_corrected, or a fact that only they have.
+
+        Every other rule sees the sender's events alone.
+        """
+        return self.condition.sees_own_events
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +59,15 @@ class Routes:
     rules: Sequence[Rule]
     always: tuple[str, ...] = ()
     unmatched: tuple[str, ...] = ()
+    #: Which rules an event of a sender could match, and which one of our own.
+    _of_senders: Index = field(init=False, repr=False, compare=False)
+    _of_ours: Index = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        enabled = [(place, rule) for place, rule in enumerate(self.rules) if rule.enabled]
+        object.__setattr__(self, "_of_senders", Index([(place, rule.condition) for place, rule in enabled]))
+        ours = [(place, rule.condition) for place, rule in enabled if rule.sees_own_events]
+        object.__setattr__(self, "_of_ours", Index(ours))
 
     def decide(self, subject: Subject, *, from_sender: bool = True, fired: Set[str] = frozenset()) -> Decision:
         """Return who hears of *subject*.
@@ -72,8 +80,10 @@ class Routes:
         matched: list[str] = []
         used: list[str] = []
         sends: dict[str, str | None] = {}
-        for rule in self.rules:
-            if not rule.enabled or (not from_sender and not rule.sees_own_events) or not rule.matches(subject):
+        rules = self.rules
+        for place in (self._of_senders if from_sender else self._of_ours).candidates(subject):
+            rule = rules[place]
+            if not rule.condition.matches(subject):
                 continue
             matched.append(rule.name)
             if not (rule.once and rule.name in fired):

@@ -57,6 +57,7 @@ _FACTS = {
     "customer_country": "GB",
     "local_time": "2026-03-02T14:05+00:00",
     "weekday": "mon",
+    "date": "2026-03-02",
     "timezone": "Europe/London",
 }
 

@@ -19,6 +19,7 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
+SCHEMA = ROOT / ".callrouter" / "schema.json"
 
 _PART = re.compile(r"(<!-- generated: (?P<name>[\w. -]+) -->\n).*?(<!-- /generated: (?P=name) -->)", re.DOTALL)
 
@@ -103,6 +104,14 @@ def answers() -> str:
     return "\n".join(parts)
 
 
+def schema() -> str:
+    """What ``callrouter schema`` prints."""
+    from router.config.schema import schema
+    from router.registry import discover
+
+    return json.dumps(schema(discover()), indent=1) + "\n"
+
+
 def settings(type_: str) -> str:
     """The settings of one plugin, and below them each default that is longer than a line."""
     from router.registry import discover
@@ -174,6 +183,9 @@ def stale() -> Iterator[tuple[Path, str]]:
         text = page.read_text(encoding="utf-8")
         if (fresh := generated(text)) != text:
             yield page, fresh
+    # Made in a test's time, never by hand: what the first line of config.yaml names.
+    if (fresh := schema()) != SCHEMA.read_text(encoding="utf-8"):
+        yield SCHEMA, fresh
 
 
 def main(arguments: list[str]) -> int:

@@ -16,6 +16,8 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 #: Stands before a YAML block that is not callrouter's configuration.
 NOT_OURS = "<!-- not a configuration -->"
+#: How a paragraph begins that says which file the block below it is.
+_PATH = re.compile(r"`([\w/-]+\.(?:py|ics|txt|yaml))`")
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,10 @@ def blocks(language: str) -> Iterator[Block]:
         for n, token in enumerate(parsed):
             if token.type == "fence" and token.info.split()[:1] == [language]:
                 before = parsed[n - 1].content.strip() if n else ""
+                part = n > 1 and _PATH.match(parsed[n - 2].content) is not None
                 line = token.map[0] + 2 if token.map else 0
-                yield Block(page, line, language, token.content, before != NOT_OURS, _table(parsed[n + 1 :]))
+                ours = before != NOT_OURS and not part
+                yield Block(page, line, language, token.content, ours, _table(parsed[n + 1 :]))
 
 
 def _table(after: list[Token]) -> tuple[tuple[str, ...], ...]:
@@ -70,13 +74,12 @@ def _table(after: list[Token]) -> tuple[tuple[str, ...], ...]:
 
 
 def files(page: Path) -> dict[str, str]:
-    """Return path → text of every Python file on the page: a block whose paragraph begins with the path."""
+    """Return path → text of every file on the page: a block whose paragraph begins with its path."""
     parsed = tokens(page)
     return {
         match[1]: token.content
         for n, token in enumerate(parsed)
-        if token.type == "fence" and token.info == "python" and n > 1
-        if (match := re.match(r"`([\w/]+\.py)`", parsed[n - 2].content))
+        if token.type == "fence" and n > 1 and (match := _PATH.match(parsed[n - 2].content))
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -73,24 +74,25 @@ def load(text: str, folder: Path) -> Config:
 def destinations(loaded: Config, call: str) -> str:
     """Return who hears of a whole call, as the manual's tables write it: ``slack, archive ×3``.
 
-    *call* is a table's first cell: a sample's name between backticks, then fields that differ.
+    *call* is a table's first cell: a sample's name between backticks, then fields that differ; `at:` is when it starts.
     """
     sample, *others = re.findall(r"`([^`]*)`", call)
     changes: dict[str, Any] = {}
     for other in others:
-        changes |= yaml.safe_load(other)
+        changes |= yaml.load(other, yaml.BaseLoader) if other.startswith("at:") else yaml.safe_load(other)
+    at = datetime.fromisoformat(changes.pop("at")).replace(tzinfo=ZONE).timestamp() if "at" in changes else _MONDAY
     heard: Counter[str] = Counter()
     order = [*loaded.destinations]
-    for body in _bodies(sample, changes):
+    for body in _bodies(sample, changes, at):
         event.check(body)
     source = next(iter(loaded.sources))
-    events = [event.read(body, source, _MONDAY) for body in _bodies(sample, changes)]
+    events = [event.read(body, source, at) for body in _bodies(sample, changes, at)]
     for decided in play(loaded.decider, events, stale_after=loaded.stale_after):
         heard.update(send.destination for send in decided.decision.sends)
     told = [f"{name} ×{heard[name]}" if heard[name] > 1 else name for name in order if heard[name]]
     return ", ".join(told) or "–"
 
 
-def _bodies(sample: str, changes: dict[str, Any]) -> list[bytes]:
-    played = samples.play(sample, started_at=_MONDAY, uuid="5dccb6b0-f35c-488c-867b-86fb012c4415")
+def _bodies(sample: str, changes: dict[str, Any], at: float) -> list[bytes]:
+    played = samples.play(sample, started_at=at, uuid="5dccb6b0-f35c-488c-867b-86fb012c4415")
     return [json.dumps({**timed.event, **changes}).encode() for timed in played]

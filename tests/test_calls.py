@@ -4,60 +4,15 @@ from __future__ import annotations
 
 import json
 from itertools import pairwise
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router import clock, samples
-from router.calls import OWN, Call, CallState, advance, ended_event, facts, fall_silent, subject, tell
+from router.calls import Call, CallState, ended_event, fall_silent, tell
 from router.event import CallEvent, read
-
-START = 1_758_545_798.5
-OURS = "+442079460958"
-THEIRS = "+442079460001"
-SETTLE = 5.0
-
-
-def make_event(event_type: str = "ringing", after: float = 0.0, **fields: object) -> CallEvent:
-    """One event of an inbound call, *after* seconds from its start; received when it happened."""
-    body = {
-        "uuid": "c1",
-        "event_type": event_type,
-        "event_time": clock.text(START + after),
-        "event_payload": None,
-        "from": THEIRS,
-        "to": OURS,
-        "call_started": clock.text(START),
-        "call_answered": None,
-        "call_completed": None,
-        "machine_detected": False,
-        "tag": "",
-        "direction": "inbound",
-        "source": "wavix",
-    } | fields
-    return CallEvent("wavix", "c1", event_type, START + after, START + after, json.dumps(body).encode(), body)
-
-
-def follow(*events: CallEvent, call: Call | None = None, own_numbers: frozenset[str] = frozenset()) -> Call:
-    """The call after all *events*."""
-    for event in events:
-        call, _ = advance(call, event, own_numbers=own_numbers, region="GB", settle=SETTLE)
-    assert call is not None
-    return call
-
-
-def step_of(*events: CallEvent):
-    """What the last of *events* meant to the call of the others."""
-    call = follow(*events[:-1]) if len(events) > 1 else None
-    return advance(call, events[-1], own_numbers=frozenset(), region=None, settle=SETTLE)[1]
-
-
-def played(name: str) -> list[CallEvent]:
-    """The events of a sample call."""
-    return [make_event(**timed.event, after=timed.after) for timed in samples.play(name, started_at=START, uuid="c1")]
-
+from tests.harness.calls import OURS, SETTLE, START, THEIRS, follow, make_event, played, step_of
 
 # Steps and states -----------------------------------------------------------------------------------------------
 
@@ -340,90 +295,6 @@ def test_the_end_of_a_silent_call_is_dated_by_its_last_event():
     silent = fall_silent(follow(make_event("ringing", 3)), START + 14400)
 
     assert ended_event(silent, START + 14400).event_time == START + 3
-
-
-# Facts ----------------------------------------------------------------------------------------------------------
-
-
-def facts_of(*events: CallEvent, zone: str = "Europe/London", own_numbers: frozenset[str] = frozenset()):
-    """The facts of the last of *events*."""
-    call = follow(*events, own_numbers=own_numbers)
-    return facts(call, events[-1], step_of(*events), zone=ZoneInfo(zone), region="GB", own_numbers=own_numbers)
-
-
-def test_the_facts_of_an_event_are_these():
-    assert facts_of(make_event("ringing")) == {
-        "first": True, "late": False, "answered": False, "ring_seconds": None, "talk_seconds": None,
-        "direction": "inbound",
-        "from_number": "+442079460001", "from_number_international": "+44 20 7946 0001", "from_country": "GB",
-        "to_number": "+442079460958", "to_number_international": "+44 20 7946 0958", "to_country": "GB",
-        "customer_number": "+442079460001", "customer_number_international": "+44 20 7946 0001",
-        "customer_country": "GB",
-        "local_time": "2025-09-22T13:56+01:00", "weekday": "mon", "timezone": "Europe/London",
-    }  # fmt: skip
-
-
-def test_only_our_own_events_say_ended_missed_and_outcome():
-    call = follow(*played("missed"))
-    own = facts(call, ended_event(call, START + 30), OWN, zone=ZoneInfo("UTC"), region=None)
-
-    assert (own["ended"], own["missed"], own["outcome"]) == (True, True, "no_answer")
-    assert not {"ended", "missed", "outcome"} & set(facts_of(*played("missed")))
-
-
-@pytest.mark.parametrize(
-    ("fields", "own_numbers", "customer"),
-    [
-        ({"direction": "inbound"}, set(), THEIRS),
-        ({"direction": "outbound"}, set(), OURS),
-        ({"direction": None}, {OURS}, THEIRS),
-        ({"direction": None}, {THEIRS}, OURS),
-        ({"direction": None}, set(), None),
-        ({"direction": "inbound"}, {OURS, THEIRS}, None),
-        ({"direction": "inbound", "from": "anonymous"}, set(), None),
-    ],
-)
-def test_the_customer_is_the_outside_party_and_never_an_own_number(fields, own_numbers, customer):
-    assert facts_of(make_event(**fields), own_numbers=frozenset(own_numbers))["customer_number"] == customer
-
-
-def test_local_time_and_weekday_are_those_of_the_configured_zone():
-    found = facts_of(make_event(after=11 * 3600), zone="Asia/Tokyo")
-
-    assert (found["local_time"], found["weekday"]) == ("2025-09-23T08:56+09:00", "tue")
-
-
-def test_rules_see_the_senders_fields_overlaid_by_the_facts():
-    event = make_event("completed", direction=None, extra={"a": 1}, **{"from": "020 7946 0001"})
-
-    seen = subject(event, facts_of(event, own_numbers=frozenset({OURS})))
-
-    assert (seen["from"], seen["from_number"], seen["direction"]) == ("020 7946 0001", THEIRS, "inbound")
-    assert (seen["extra"], seen["source"], seen["event_type"]) == ({"a": 1}, "wavix", "completed")
-
-
-def test_a_sender_cannot_state_what_only_the_end_of_a_call_can():
-    event = make_event("ringing", missed=True, outcome="busy", ended=True)
-
-    assert not {"ended", "missed", "outcome"} & set(subject(event, facts_of(event)))
-
-
-def test_facts_and_calls_are_json_values():
-    call = follow(*played("dtmf"))
-
-    assert json.loads(json.dumps(facts_of(*played("dtmf")))) == facts_of(*played("dtmf"))
-    assert json.loads(json.dumps(call.as_mapping())) == call.as_mapping()
-
-
-def test_a_call_for_templates_has_text_for_times_and_no_bookkeeping():
-    assert follow(*played("missed")).as_mapping() == {
-        "source": "wavix", "uuid": "c1", "state": "ended", "direction": "inbound", "tag": "",
-        "from": samples.CUSTOMER, "to": samples.OFFICE,
-        "started_at": "2025-09-22T12:56:38.500Z", "answered_at": None, "ended_at": "2025-09-22T12:56:56.888Z",
-        "answered": False, "machine": False, "outcome": "no_answer", "missed": True,
-        "ring_seconds": 18.388, "talk_seconds": None,
-        "first_event_at": "2025-09-22T12:56:38.500Z", "last_event_at": "2025-09-22T12:56:56.888Z", "events": 3,
-    }  # fmt: skip
 
 
 # For every order of any events -----------------------------------------------------------------------------------

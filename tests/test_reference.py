@@ -12,7 +12,8 @@ import pytest
 
 from router import calls, event, matching, samples, templates
 from router.calls import Call
-from router.config import destinations, settings, sources
+from router.config import destinations, hours, rules, settings, sources
+from router.matching.vocabulary import CHOICES, WORDS
 from router.store import State
 from router.units import spell
 from tests import manual, played
@@ -34,6 +35,8 @@ def first_words(rows: list[tuple[str, ...]]) -> list[str]:
         # The package's own `load` hides the module of that name.
         ("Top level", importlib.import_module("router.config.load")._KEYS),
         ("Calls", ("settle", "stale_after")),
+        ("Intervals", hours._INTERVAL_KEYS),
+        ("Time zones and holidays", hours._KEYS),
         ("Sources", sources._KEYS),
         ("Auth", sources._WAYS),
         ("Destinations", settings.COMMON),
@@ -71,6 +74,17 @@ def test_the_rules_page_has_every_key_of_a_condition_and_no_other() -> None:
     assert sorted(first_words(RULES["What a condition can ask"])) == sorted(matching.KEYS)
 
 
+def test_the_rules_page_has_every_word_that_holds_a_value_against_something() -> None:
+    words = {word for words in WORDS.values() for word in words}
+
+    explained = [row for row in RULES["Words"] if len(row) == 3]
+    assert sorted(first_words(explained)) == sorted(words)
+
+
+def test_the_rules_page_has_every_key_of_a_rule() -> None:
+    assert sorted(first_words(RULES["What a rule has"])) == sorted(rules._KEYS)
+
+
 def test_the_rules_page_has_every_fact() -> None:
     event_ = event.read(samples.documented(), "phone", 0.0)
     call, _ = calls.advance(None, event_, own_numbers=frozenset(), region=None, settle=0.0)
@@ -82,7 +96,7 @@ def test_the_rules_page_has_every_fact() -> None:
 
 
 def test_the_rules_page_has_every_outcome() -> None:
-    assert set(matching._CHOICES["outcome"]) <= set(first_words(RULES["Facts"]))
+    assert set(CHOICES["outcome"]) <= set(first_words(RULES["Facts"]))
 
 
 def test_the_templates_page_has_every_name_and_every_filter_of_ours() -> None:

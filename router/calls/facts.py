@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Set
 from datetime import tzinfo
+from types import MappingProxyType
 from typing import Any
 
 from router import clock, phone
 from router.calls.state import Call, Step
 from router.event import CallEvent
+from router.hours import Hours, names_that_hold
 from router.phone import Number
 
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -18,7 +20,14 @@ _OF_THE_END = ("ended", "missed", "outcome")
 
 
 def facts(
-    call: Call, event: CallEvent, step: Step, *, zone: tzinfo, region: str | None, own_numbers: Set[str] = frozenset()
+    call: Call,
+    event: CallEvent,
+    step: Step,
+    *,
+    zone: tzinfo,
+    region: str | None,
+    own_numbers: Set[str] = frozenset(),
+    hours: Mapping[str, Hours] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Return the derived facts of *event*, JSON values only; *call* is the call after it.
 
@@ -28,7 +37,10 @@ def facts(
     - ``customer_number``: the outside party, ``from`` of an inbound and ``to`` of an outbound call; None when that is
       one of *own_numbers* or the direction is unknown.
     - each of the three also with ``_international`` in place of ``_number``'s spelling, and as ``_country``.
-    - ``local_time``, ``weekday``, ``timezone``: ``event_time`` on the wall clock of *zone*, to the minute.
+    - ``local_time``, ``timezone``: ``event_time`` on the wall clock of *zone*, to the minute.
+    - ``weekday``, ``date``: the day in *zone* on which the call started, or had its first event where that is not
+      known, so that all events of a call agree.
+    - ``hours``: the names of all *hours* that held then, sorted; absent where there are none at all.
     - ``ended``, ``missed``, ``outcome``: on ``call_ended`` and ``call_corrected`` only.
     """
     from_ = phone.parse(event.fields.get("from") or call.from_, region)
@@ -36,7 +48,8 @@ def facts(
     customer = {"inbound": from_, "outbound": to}.get(call.direction or "")
     if customer and customer.e164 in own_numbers:
         customer = None
-    local = clock.local(event.event_time, zone)
+    started_at = call.first_event_at if call.started_at is None else call.started_at
+    started = clock.local(started_at, zone)
     found: dict[str, Any] = {
         "first": step.first,
         "late": step.late,
@@ -45,10 +58,13 @@ def facts(
         "talk_seconds": call.talk_seconds,
         "direction": call.direction,
         **_numbers(from_, to, customer),
-        "local_time": local.isoformat(timespec="minutes"),
-        "weekday": _WEEKDAYS[local.weekday()],
+        "local_time": clock.local(event.event_time, zone).isoformat(timespec="minutes"),
+        "weekday": _WEEKDAYS[started.weekday()],
+        "date": started.date().isoformat(),
         "timezone": str(zone),
     }
+    if hours:
+        found["hours"] = names_that_hold(hours, started_at)
     if step.own:
         found |= {"ended": True, "missed": call.missed, "outcome": call.outcome}
     return found

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from router.deciding import Decided
     from router.event import CallEvent
     from router.foretelling import Foretold
-    from router.matching import Explained
-    from router.routes import Decision, Rule, Subject
+    from router.matching import Explained, Subject
+    from router.routes import Decision, Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +170,8 @@ def _rules(config: Config, seen: Subject, decision: Decision, *, own: bool, fire
     stopped: str | None = None
     for rule in config.routes.rules:
         verdict = _verdict(rule, decision, stopped, own=own, fired=fired)
-        conditions = rule.condition.explain(seen) if rule.condition else []
-        judged.append(_Judged(rule.name, verdict, rule.name in decision.rules, conditions))
+        matched = rule.name in decision.rules
+        judged.append(_Judged(rule.name, verdict, matched, rule.condition.explain(seen)))
         if rule.stop and rule.name in decision.rules:
             stopped = rule.name
     return judged

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from importlib.resources import files
 from pathlib import Path
@@ -17,7 +18,8 @@ def command(folder: Path) -> None:
     """Write a commented config.yaml into FOLDER (here, unless you say where).
 
     It runs as it is, without an account or a secret, and shows what else there is. An existing file is never
-    overwritten. A .gitignore keeps the data out of version control.
+    overwritten. A .gitignore keeps the data out of version control, and .callrouter/schema.json tells editors what a
+    configuration may say.
     """
     config = folder / "config.yaml"
     if config.exists():
@@ -25,6 +27,7 @@ def command(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _write(config, files("router.cli").joinpath("starter.yaml").read_bytes())
+        _write_schema(folder / ".callrouter" / "schema.json")
         ignore = folder / ".gitignore"
         if not ignore.exists():
             _write(
@@ -42,6 +45,16 @@ Next:
   callrouter run                     start the daemon; it prints where to POST
   callrouter send --sample missed    play a whole call against it, from another terminal
 """
+
+
+def _write_schema(path: Path) -> None:
+    """Write what the first line of the starter names, unless it is there."""
+    from router.config.schema import schema
+    from router.registry import discover
+
+    path.parent.mkdir(exist_ok=True)
+    if not path.exists():
+        _write(path, json.dumps(schema(discover()), indent=1).encode() + b"\n")
 
 
 def _write(path: Path, text: bytes) -> None:

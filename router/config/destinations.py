@@ -12,7 +12,7 @@ from router.config import scalars
 from router.config.fields import Fields, check_name
 from router.config.located import Block, Text, bare, texts
 from router.config.model import SWITCHED_OFF, Destination
-from router.config.problems import Problems, guess
+from router.config.problems import Problems, guess, nearest
 from router.config.settings import COMMON, PluginSettings
 from router.plugin import Plugin, Settings
 from router.registry import Registry
@@ -28,6 +28,44 @@ _NOT_BUILT = {
 _RETRY = ("first", "factor", "max", "give_up_after", "attempts")
 #: Words that mean something else where a destination is named.
 _RESERVED = ("drop", "none")
+
+
+#: What each destination says for itself.
+_NO_DEFAULT = ("type", "enabled", "optional", "description", "formerly")
+
+
+def apply_defaults(defaults: Block | None, destinations: Block, problems: Problems) -> None:
+    """Give every destination what ``defaults:`` says and it does not; of ``retry`` key by key."""
+    if defaults is None:
+        return
+    shared = tuple(key for key in COMMON if key not in _NO_DEFAULT)
+    for name in defaults:
+        key = defaults.key(name)
+        if name in _NO_DEFAULT:
+            problems.error(key, f'"{name}" cannot be a default', "say it at each destination")
+        elif name not in shared:
+            meant = nearest(key, shared)
+            hint = (
+                f'did you mean "{meant}"?'
+                if meant
+                else f"a plugin's own settings stand at each destination; {guess(key, shared)}"
+            )
+            problems.error(key, f'unknown key "{name}" in defaults', hint)
+    given = {defaults.key(name): value for name, value in defaults.items() if name in shared}
+    for destination in destinations.values():
+        if isinstance(destination, Block):
+            _complete(destination, given)
+
+
+def _complete(destination: Block, given: Mapping[Text, Any]) -> None:
+    for key, value in given.items():
+        own = destination.get(key)
+        if own is None:
+            destination[key] = value
+        elif isinstance(own, Block) and isinstance(value, Block):
+            merged = Block({**{inner: one for inner, one in value.items() if inner not in own}, **own})
+            merged.place = own.place
+            destination[key] = merged
 
 
 def read_destinations(

@@ -24,6 +24,7 @@ class Fields:
         where: str = "",
         known: Iterable[str],
         not_built: Mapping[str, str] | None = None,
+        misplaced: Mapping[str, str] | None = None,
     ) -> None:
         self._block = block
         self._problems = problems
@@ -35,6 +36,8 @@ class Fields:
                 continue
             if not_built and name in not_built:
                 problems.error(block.key(name), f'"{name}"{self._inside} is not built yet', not_built[name])
+            elif misplaced and name in misplaced:
+                problems.error(block.key(name), f'unknown key "{name}"{self._inside}', misplaced[name])
             else:
                 problems.error(block.key(name), f'unknown key "{name}"{self._inside}', guess(name, known))
                 self._mistyped.add(nearest(name, known))

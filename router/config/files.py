@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,25 +31,42 @@ class Files:
     def __init__(self, kept: Snapshot | None = None) -> None:
         self._kept = kept
         self.read_so_far = Snapshot()
+        self._digests: dict[str, bytes] = {}
 
-    def content(self, path: Path, most_bytes: int) -> bytes:
-        """Return what is in the file; raises OSError, ValueError (a path that cannot be one) and TooLarge."""
+    def content(self, path: Path, most_bytes: int, *, secret: bool = False) -> bytes:
+        """Return what is in the file; raises OSError, ValueError (a path that cannot be one) and TooLarge.
+
+        What is *secret* has no part in ``version``, which everybody may see.
+        """
         name = str(path.absolute())
         if name not in self.read_so_far.files:
             self.read_so_far.files[name] = self._read(path, name, most_bytes)
         content = self.read_so_far.files[name]
         if len(content) > most_bytes:
             raise TooLarge
+        if not secret and name not in self._digests:
+            self._digests[name] = hashlib.sha256(content).digest()
         return content
 
-    def listing(self, folder: Path, pattern: str) -> list[Path]:
-        """Return the files in *folder* that are named like *pattern*, sorted; raises OSError and ValueError."""
+    @property
+    def version(self) -> str:
+        """A digest of the files read so far, in that order, secrets excepted; of a single file it is the file's own."""
+        digests = list(self._digests.values())
+        return (digests[0] if len(digests) == 1 else hashlib.sha256(b"".join(digests)).digest()).hex()[:12]
+
+    def is_folder(self, path: Path) -> bool:
+        """Return whether *path* is a folder; raises OSError and ValueError."""
+        return path.is_dir() if self._kept is None else str(path.absolute()) in self._kept.folders
+
+    def listing(self, folder: Path, patterns: Sequence[str]) -> list[Path]:
+        """Return the files in *folder* that are named like one of *patterns*, sorted; raises OSError and ValueError."""
         name = str(folder.absolute())
         if name not in self.read_so_far.folders:
             if self._kept is not None:
                 found = self._kept.folders[name]
             else:
-                found = tuple(sorted(str(path.absolute()) for path in folder.glob(pattern) if path.is_file()))
+                paths = (path for pattern in patterns for path in folder.glob(pattern) if path.is_file())
+                found = tuple(sorted({str(path.absolute()) for path in paths if not path.name.startswith(".")}))
             self.read_so_far.folders[name] = found
         return [Path(path) for path in self.read_so_far.folders[name]]
 

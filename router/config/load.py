@@ -2,39 +2,37 @@
 
 from __future__ import annotations
 
-import hashlib
+import gc
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
 from typing import Any
 
 from router.config import scalars
-from router.config.destinations import read_destinations
+from router.config.destinations import apply_defaults, read_destinations
+from router.config.documents import include, read_first
+from router.config.doubts import doubt_rules, doubt_secrets, doubt_twins
 from router.config.fields import Fields
-from router.config.files import Files, Snapshot, TooLarge
-from router.config.located import Block, Text, read
+from router.config.files import Files, Snapshot
+from router.config.hours import HoursReader
+from router.config.lists import read_lists
+from router.config.located import Block, Text
 from router.config.model import Address, Config
 from router.config.problems import Place, Problems
 from router.config.rules import RuleReader
 from router.config.sources import read_sources
 from router.config.tests import TestReader
 from router.config.variables import Variables
-from router.errors import ConfigError, Problem
 from router.registry import Registry, discover
 
-#: Far beyond any configuration written by people, and by most programs.
-_MAX_BYTES = 16 * 1024 * 1024
-
-_KEYS = ("listen", "admin", "store", "timezone", "region", "own_numbers", "trusted_proxies", "plugins", "calls",
-         "sources", "destinations", "rules", "always", "unmatched", "tests")  # fmt: skip
+_KEYS = ("include", "listen", "admin", "store", "timezone", "region", "own_numbers", "trusted_proxies", "plugins",
+         "calls", "hours", "lists", "sources", "defaults", "destinations", "rules", "always", "unmatched",
+         "tests")  # fmt: skip
 _NOT_BUILT = {
-    "hours": "leave it out: rules hold at any hour",
-    "lists": "write the values into the rule, or use a wildcard",
     "alerts": "watch callrouter status and /metrics meanwhile",
-    "include": "write everything into this file",
-    "defaults": "repeat the keys at each destination, or share them with &name and <<: *name",
     "retention": "leave it out",
 }
 
@@ -56,56 +54,35 @@ def load(
     it how things stand need not know its secrets. What lacks one is then left out (``unset`` says which), so
     that nothing may be let in or sent by such a configuration.
     """
-    files = Files(snapshot)
-    content = _content(path, files)
-    source = _decoded(path, content)
-    problems = Problems(str(path), source)
-    root = read(source, problems)
-    if root is None:
-        raise ConfigError(problems.in_file_order())
-    folder = path.resolve().parent
-    variables = Variables(environ, folder, files, problems, forgiving=to_look)
-    variables.fill(root)
-    version = hashlib.sha256(content).hexdigest()[:12]
-    config = _Loader(root, path, folder, version, problems).config(registry)
-    problems.raise_errors()
-    return replace(config, unset=tuple(variables.unset) if to_look else (), snapshot=files.read_so_far)
+    with _no_collections():
+        files = Files(snapshot)
+        problems, root = read_first(path, files)
+        include(root, path, files, problems)
+        variables = Variables(environ, path.resolve().parent, files, problems, forgiving=to_look)
+        variables.fill(root)
+        config = _Loader(root, path, files, problems).config(registry)
+        problems.raise_errors()
+        return replace(config, unset=tuple(variables.unset) if to_look else (), snapshot=files.read_so_far)
 
 
-def _content(path: Path, files: Files) -> bytes:
+@contextmanager
+def _no_collections() -> Iterator[None]:
+    """Look for cycles again only when the file is read: nothing of it is garbage, and looking doubles the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
     try:
-        return files.content(path, _MAX_BYTES)
-    except IsADirectoryError:
-        raise _refusal(path, "this is a folder, not a file", "name the file, for example config.yaml") from None
-    except TooLarge:
-        raise _refusal(path, f"the file is larger than {_MAX_BYTES} bytes", "this is no configuration") from None
-    except FileNotFoundError:
-        raise _refusal(
-            path, "there is no such file", "name another with --config, or write one with callrouter init"
-        ) from None
-    except (OSError, ValueError) as ex:
-        raise _refusal(path, f"the file cannot be read ({getattr(ex, 'strerror', None) or ex})", None) from None
-
-
-def _decoded(path: Path, content: bytes) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as ex:
-        before = content[: ex.start].decode("utf-8-sig", "replace").split("\n")
-        text = "the file is not UTF-8 text"
-        raise ConfigError([Problem(str(path), len(before), len(before[-1]) + 1, text, "save it as UTF-8")]) from None
-
-
-def _refusal(path: Path, text: str, hint: str | None) -> ConfigError:
-    return ConfigError([Problem(str(path), 1, 1, text, hint)])
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 class _Loader:
-    def __init__(self, root: Block, path: Path, folder: Path, version: str, problems: Problems) -> None:
+    def __init__(self, root: Block, path: Path, files: Files, problems: Problems) -> None:
         self._root = root
         self._path = path
-        self._folder = folder
-        self._version = version
+        self._folder = path.resolve().parent
+        self._files = files
         self._problems = problems
         self._fields = Fields(root, problems, known=_KEYS, not_built=_NOT_BUILT)
 
@@ -116,22 +93,30 @@ class _Loader:
         registry = registry or discover(folders)
         self._report_broken(registry)
         region = fields.read("region", scalars.region)
+        timezone = fields.read("timezone", scalars.timezone, UTC)
+        hours = HoursReader(timezone, self._path.parent, self._files, problems).read(fields)
         calls = fields.inner("calls", ("settle", "stale_after"))
         source_block, destination_block = self._required("sources"), self._required("destinations")
         fields.require("unmatched", Place(1, 1), "say who hears of events that no rule matches, or unmatched: drop")
         sources = read_sources(source_block, listen, problems)
+        apply_defaults(fields.block("defaults"), destination_block, problems)
         destinations = read_destinations(destination_block, registry, self._folder, problems)
-        rules = RuleReader(destination_block, sources, region, problems)
+        lists = read_lists(fields.block("lists") or Block(), self._path.parent, self._files, problems)
+        rules = RuleReader(destination_block, sources, problems, region=region, hours=hours.keys(), lists=lists)
         routes = rules.read(fields)
         rules.warn_of_the_unused(destination_block)
-        timezone = fields.read("timezone", scalars.timezone, UTC)
         tests = TestReader(
             self._path, problems, destinations=destinations, named=destination_block, sources=sources, zone=timezone
         ).read(fields)
+        if not problems.errors:
+            doubt_rules(routes, rules.names, problems)
+            doubt_twins(routes, destinations, destination_block, problems)
+            doubt_secrets("source", source_block, problems)
+            doubt_secrets("destination", destination_block, problems)
         own_numbers = frozenset(fields.each("own_numbers", scalars.phone_number(region)))
         return Config(
             path=self._path,
-            version=self._version,
+            version=self._files.version,
             listen=listen,
             admin=admin,
             data=fields.read("store", scalars.store(self._folder), self._folder / "data"),
@@ -143,6 +128,7 @@ class _Loader:
             destinations=destinations,
             routes=routes,
             settle=calls.read("settle", scalars.duration_or_none, 5.0) if calls else 5.0,
+            hours=hours,
             stale_after=calls.read("stale_after", scalars.duration, 14400.0) if calls else 14400.0,
             tests=tests,
             warnings=problems.in_file_order(),

@@ -14,6 +14,7 @@ from router.config.files import Snapshot
 from router.deciding import Decider
 from router.errors import Problem
 from router.event import CallEvent
+from router.hours import Hours
 from router.plugin import Plugin, Settings
 from router.retry import RetryPolicy
 from router.routes import Routes
@@ -99,7 +100,10 @@ class ConfigTest:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """One config.yaml, checked and resolved. ``version`` is a digest of the file's text, recorded with each event."""
+    """One config.yaml, checked and resolved.
+
+    ``version`` is recorded with each event: a digest of every file it was read from, those with secrets excepted.
+    """
 
     path: Path
     version: str
@@ -115,6 +119,8 @@ class Config:
     sources: Mapping[str, Source]
     destinations: Mapping[str, Destination]
     routes: Routes
+    #: By the names that rules and destinations use.
+    hours: Mapping[str, Hours] = field(default_factory=dict)
     #: Seconds after the first terminal event of an unanswered call before it is called over.
     settle: float = 5.0
     #: Seconds of silence after which an open call ends with outcome unknown.
@@ -131,5 +137,5 @@ class Config:
     decider: Decider = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        decider = Decider(self.routes, self.timezone, self.region, self.own_numbers, self.settle)
+        decider = Decider(self.routes, self.timezone, self.region, self.own_numbers, self.settle, self.hours)
         object.__setattr__(self, "decider", decider)

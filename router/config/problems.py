@@ -69,10 +69,18 @@ class Problems:
         if "${" not in getattr(at, "written", ""):
             self._hidden.add(_place(at))
 
+    def hides(self, text: object) -> bool:
+        """Return whether ``hide`` was told of *text*."""
+        return _place(text) in self._hidden
+
     def line(self, number: int, file: str = "") -> Place:
         """Return the place of what stands in a whole line."""
         line = self.text(number, file) or ""
         return Place(number, 1 + len(line) - len(line.lstrip()), max(len(line.strip()), 1), file)
+
+    def spell(self, place: Place, *, seen_from: Place) -> str:
+        """Return where *place* is, in words: ``line 12``, with its file where that is another."""
+        return f"line {place.line}" if place.file == seen_from.file else f"{place.file or self._file}:{place.line}"
 
     def text(self, number: int, file: str = "") -> str | None:
         """Return line *number* of *file*, or None where there is none."""

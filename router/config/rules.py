@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Mapping, Set
 from typing import Any
 
 from router.config import scalars
-from router.config.fields import Fields
+from router.config.fields import Fields, read_scalar
 from router.config.located import Block, Items, Text
 from router.config.model import Source
 from router.config.problems import Problems, guess
-from router.matching import compile_when
+from router.matching import Condition, ValueList, compile_when
 from router.routes import Routes, Rule
 
-_KEYS = ("name", "when", "send", "stop", "once")
-_NOT_BUILT = {
-    "enabled": "put # in front of the rule's lines",
-    "description": "write a comment: # and the text",
-    "owner": "write a comment: # and the name",
-    "labels": "write a comment: # and the labels",
-    "hours": "leave it out: the rule holds at any hour",
-    "text": "set it at the destination",
-    "at": "leave it out: the rule holds at any hour",
+_KEYS = ("name", "when", "send", "stop", "once", "enabled", "description", "owner", "labels")
+#: Words that stand one level deeper than where people write them first.
+_MISPLACED = {
+    "hours": "it is a condition: write when: {hours: business}",
+    "text": "it belongs to one destination: write send: [{to: NAME, text: …}]",
 }
 
 
@@ -29,14 +26,30 @@ class RuleReader:
     """Reads all that decides who hears of an event."""
 
     def __init__(
-        self, destinations: Mapping[str, Any], sources: Mapping[str, Source], region: str | None, problems: Problems
+        self,
+        destinations: Mapping[str, Any],
+        sources: Mapping[str, Source],
+        problems: Problems,
+        *,
+        region: str | None,
+        hours: Set[str],
+        lists: Mapping[str, ValueList],
     ) -> None:
         self._destinations = destinations
-        self._sources = sources
-        self._accepted = frozenset().union(*(source.accept_types for source in sources.values()))
-        self._region = region
         self._problems = problems
+        self._compile = functools.partial(
+            compile_when,
+            report=problems.error,
+            warn=problems.warning,
+            sources=frozenset(sources),
+            extra_types=frozenset().union(*(source.accept_types for source in sources.values())),
+            region=region,
+            hours=hours,
+            lists=lists,
+        )
         self._used: set[str] = set()
+        #: Every rule's name as it stands in the file.
+        self.names: dict[str, Text] = {}
         self._complete = False
 
     def read(self, root: Fields) -> Routes:
@@ -46,10 +59,9 @@ class RuleReader:
         value = root.value("rules")
         if value is not None and not isinstance(value, Items):
             self._problems.error(value, '"rules" needs a list', 'every rule begins with "- name:"')
-        names: dict[str, Text] = {}
         for entry in value if isinstance(value, Items) else ():
             if isinstance(entry, Block):
-                rules.append(self._rule(entry, names))
+                rules.append(self._rule(entry))
             else:
                 self._problems.error(entry, "a rule needs a block of keys", f"allowed are {', '.join(_KEYS)}")
         always = self._names(root, "always")
@@ -64,32 +76,42 @@ class RuleReader:
                 text = f'nobody sends to destination "{name}"'
                 self._problems.warning(block.key(name), text, "name it under send:, always: or unmatched:")
 
-    def _rule(self, block: Block, names: dict[str, Text]) -> Rule | None:
+    def _rule(self, block: Block) -> Rule | None:
         name = block.get("name")
         where = f'rule "{name.written}"' if isinstance(name, Text) and name else "this rule"
-        fields = Fields(block, self._problems, where=where, known=_KEYS, not_built=_NOT_BUILT)
+        fields = Fields(block, self._problems, where=where, known=_KEYS, misplaced=_MISPLACED)
         if fields.require("name", block, "a rule's name stands in logs, tables and explanations"):
             fields.read("name", scalars.word)
         if isinstance(name, Text):
-            if name in names:
-                first = names[name].place.line
-                self._problems.error(name, f'two rules are named "{name}", the other one at line {first}', "rename one")
-            names.setdefault(str(name), name)
+            if name in self.names:
+                first = self._problems.spell(self.names[name].place, seen_from=name.place)
+                self._problems.error(name, f'two rules are named "{name}", the other one at {first}', "rename one")
+            self.names.setdefault(str(name), name)
         at = name if isinstance(name, Text) else block
         send = self._names(fields, "send") if fields.require("send", at, "write send: [destination]") else ()
         condition = None
         if fields.require("when", at, "to send every event, name the destination under always:"):
             when = fields.block("when")
             if when is not None:
-                condition = compile_when(
-                    when, self._problems.error, sources=frozenset(self._sources), extra_types=self._accepted,
-                    region=self._region,
-                )  # fmt: skip
-        stop = fields.read("stop", scalars.boolean, False)
-        once = fields.read("once", scalars.choice("call")) is not None
-        if condition is None:
-            return None
-        return Rule(str(name), condition.matches, send, stop, once, condition.sees_own_events, condition)
+                condition = self._compile(when)
+        rule = Rule(
+            str(name),
+            condition or Condition(()),
+            send,
+            stop=fields.read("stop", scalars.boolean, False),
+            once=fields.read("once", scalars.choice("call")) is not None,
+            enabled=fields.read("enabled", scalars.boolean, True),
+            description=fields.read("description", scalars.text, ""),
+            owner=fields.read("owner", scalars.text, ""),
+            labels=self._labels(fields),
+        )
+        return rule if condition is not None else None
+
+    def _labels(self, fields: Fields) -> dict[str, str]:
+        block: Mapping[str, Any] = fields.block("labels") or {}
+        return {
+            str(key): read_scalar(str(key), value, scalars.text, self._problems, "") for key, value in block.items()
+        }
 
     def _unmatched(self, root: Fields) -> tuple[str, ...]:
         value = root.value("unmatched")

@@ -107,7 +107,7 @@ class Variables:
     def _file(self, name: str) -> str:
         path = self._folder / name
         try:
-            text = self._files.content(path, _MAX_FILE).decode().rstrip("\r\n")
+            text = self._files.content(path, _MAX_FILE, secret=True).decode().rstrip("\r\n")
         except (FileNotFoundError, IsADirectoryError):
             raise _Unset(f'there is no file "{name}"') from None
         except TooLarge:

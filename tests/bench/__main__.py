@@ -1,5 +1,4 @@
-"""Run benchmarks: ``python -m tests.bench [NAME …] [--write]``; names are ingest, latency, sustained, memory and
-plan.
+"""Run benchmarks: ``python -m tests.bench [NAME …] [--write]``; ``--help`` lists the names.
 
 Tables go to stdout, progress to stderr. ``--write`` also puts each table into docs/benchmarks.md.
 """
@@ -11,7 +10,7 @@ import re
 import tempfile
 from pathlib import Path
 
-from tests.bench import ingest, latency, machine, memory, plan, sustained
+from tests.bench import ingest, latency, machine, memory, plan, routing, sustained
 from tests.bench.report import Report, tell
 
 BENCHMARKS = {
@@ -20,6 +19,7 @@ BENCHMARKS = {
     "sustained": sustained.measure,
     "memory": memory.measure,
     "plan": plan.measure,
+    "routing": routing.measure,
 }
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 HEADING = """# Benchmarks

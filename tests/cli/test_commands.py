@@ -19,9 +19,9 @@ from router.store import State
 NAMES = commands.list_commands(click.Context(commands))
 EXPECTED = {
     "run", "serve", "work", "check", "explain", "send", "status", "events", "calls", "deliveries", "replay", "resume",
-    "pause", "give-up", "plugins", "init", "plan",
+    "pause", "give-up", "plugins", "init", "plan", "schema",
 }  # fmt: skip
-READS_CONFIG = EXPECTED - {"plugins", "init"}
+READS_CONFIG = EXPECTED - {"plugins", "init", "schema"}
 #: What must be given for a command to get as far as reading its configuration.
 ARGUMENTS = {
     "plan": ["new.yaml"],

@@ -53,3 +53,27 @@ def test_a_file_beyond_its_limit_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(TooLarge):
         Files().content(tmp_path / "list.txt", 100)
+
+
+def test_the_version_follows_every_file_but_those_with_secrets(tmp_path: Path) -> None:
+    def version(**contents: str) -> str:
+        files = Files()
+        for name, content in contents.items():
+            (tmp_path / name).write_text(content)
+            files.content(tmp_path / name, 100, secret=name == "token")
+        return files.version
+
+    first = version(config="a", holidays="b", token="c")
+
+    assert version(config="a", holidays="b", token="d") == first
+    assert len({first, version(config="a", holidays="x"), version(config="x", holidays="b"), version(config="a")}) == 4
+
+
+def test_a_secret_in_a_file_leaves_no_trace_in_the_version(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    versions = set()
+    for token in ("sesame", "mellon"):
+        (tmp_path / "token").write_text(token)
+        versions.add(load(tmp_path / "config.yaml", {}, registry=REGISTRY).version)
+
+    assert len(versions) == 1

@@ -18,7 +18,14 @@ admin: {listen: 127.0.0.1:8081}
 timezone: Europe/London
 region: GB
 own_numbers: ["+442071234567"]
+lists: {vip: ["+442071234567", "+4930*"], teams: [sales]}
+defaults: {retry: {max: 4h}, concurrency: 4}
 calls: {settle: 5s}
+hours:
+  business:
+    - {days: mon-fri, from: 09:00, to: "12:30"}
+    - {days: [mon, fri-sat], from: "13:30", to: "24:00", except: [2026-12-25/2027-01-01, 12-26]}
+  night: {timezone: Asia/Tokyo, except: 05-01, intervals: [{dates: 2026-12-24, from: "22:00", to: "06:00"}]}
 sources:
   wavix: &source
     auth: {token: "${TOKEN}", hmac: {header: X-S, secret: "${TOKEN}"}, allow: [10.0.0.0/8]}
@@ -40,9 +47,23 @@ rules:
     when:
       missed: true
       customer_number: ["+4420*", "+33170363950"]
-      any: [{tag: sales}, {not: {weekday: [sat, sun]}}]
+      any: [{tag: sales}, {not: {weekday: sat-sun}}, {tag: {prefix: s, not: {regex: "s+"}}}]
     send: [crm, paper]
     once: call
+  - name: digits
+    when:
+      event_payload.payload.digits: {gte: 2, lt: 5}
+      event.campaign: {exists: true}
+      from_number: {country: [GB, DE], not: {in: vip}}
+      ring_seconds: {gt: 20s}
+      date: {gte: 2026-12-24, lte: 2027-01-01}
+      local_time: {lt: "09:00"}
+      call_started: {gt: "2026-01-01T00:00:00Z"}
+    send: crm
+    enabled: false
+    description: Digits
+    owner: sales
+    labels: {team: sales}
 always: paper
 unmatched: drop
 tests:
@@ -60,7 +81,8 @@ tests:
 LINES = RIGHT.splitlines(keepends=True)
 WORDS = ["{", "}", "[", "]", ": ", "- ", "#", "&a ", "*a", "<<: ", "!!x ", '"', "'", "|", ">", "\t", "\n", "  ", "${",
          "{{", "}}", "~", "null", "true", "17:00", "0123", "\x07", "\u2028", "\ud7ff", "é", "---\n", "%", "@", "? ",
-         "{% for x in y %}", "{% set a %}", "$${", "${file:x}", "not: ", "any: ", "name: ", "*", "?", "\r"]  # fmt: skip
+         "{% for x in y %}", "{% set a %}", "$${", "${file:x}", "not: ", "any: ", "name: ", "*", "?", "\r",
+         "in: ", "regex: ", "prefix: ", "gt: ", "include: ", "(", "exists: "]  # fmt: skip
 
 mutations = st.one_of(
     st.tuples(st.just("insert"), st.integers(0, len(RIGHT)), st.sampled_from(WORDS)),

@@ -114,7 +114,7 @@ def test_elsewhere_no_auth_must_be_said_aloud(config: Any, mistakes: Any, listen
 def test_rules_know_the_event_types_that_sources_accept(config: Any) -> None:
     text = "sources: {wavix: {accept_types: [sms]}}\nrules: [{name: sms, when: {event_type: sms}, send: crm}]"
 
-    assert config(text).routes.rules[0].matches({"event_type": "sms"})
+    assert config(text).routes.rules[0].condition.matches({"event_type": "sms"})
 
 
 @pytest.mark.parametrize(
@@ -233,8 +233,8 @@ unmatched: [crm]
         "missed-sales", ("crm",), True, False, True,
     )  # fmt: skip
     assert (rings.stop, rings.once, rings.sees_own_events) == (False, True, False)
-    assert missed.matches({"missed": True, "to_number": "+442071234567"})
-    assert rings.condition is not None
+    assert missed.condition.matches({"missed": True, "to_number": "+442071234567"})
+    assert len(rings.condition.parts) == 2
     assert (routes.always, routes.unmatched) == (("crm",), ("crm",))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 
 import pytest
 
@@ -96,7 +97,9 @@ def test_it_ends_by_itself_when_the_worker_is_gone(start):
     sender.give(*(make_job(number, "stuck") for number in range(3)))
     sender.begun(1)
 
-    sender.socket.close()
+    sender.socket.shutdown(socket.SHUT_WR)
+    # Only when it has noticed may the attempt end: its thread would take the next job otherwise.
+    assert [outcome.kind for outcome in sender.outcomes(2)] == ["released", "released"]
     sender.let_go()
 
     assert sender.process.wait(20) == 0

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from router import clock, samples
+from router import clock, matching, samples
 from router.config import Address, Config, Destination, Source
 from router.errors import Fault, StoreError
 from router.inbox import Entry
+from router.matching import Condition, OneOf, Subject
 from router.plugin import Plugin, Settings
 from router.retry import RetryPolicy
-from router.routes import Routes, Rule, Subject
+from router.routes import Routes, Rule
 from router.store import Filter, State
 from router.store.sqlite import SqliteStore
 from router.store.sqlite_reading import SqliteReading
@@ -25,6 +26,9 @@ from router.worker.routing import Routing
 
 START = 1_758_545_798.5
 CALL = "5dccb6b0-f35c-488c-867b-86fb012c4415"
+
+EVERYTHING = Condition(())
+MISSED = Condition((matching.Test("missed", OneOf(frozenset({"true"}))),))
 
 
 class Nowhere(Plugin[Settings]):
@@ -42,12 +46,18 @@ def destination(name: str, **keys) -> Destination:
     return Destination(name=name, plugin=Nowhere, settings=Settings(), fingerprint="f", **given)
 
 
-def rule(name: str, *send: str, when: Callable[[Subject], bool] = lambda subject: True, **keys) -> Rule:
+def rule(name: str, *send: str, when: Condition = EVERYTHING, **keys) -> Rule:
     return Rule(name, when, send, **keys)
 
 
-def missed(subject: Subject) -> bool:
-    return subject.get("missed") is True
+def failing(when: Condition) -> Condition:
+    """Return *when* as it would be if trying it failed."""
+
+    def fail(subject: Subject) -> bool:
+        return bool(1 / subject.get("n", 0))
+
+    object.__setattr__(when, "matches", fail)
+    return when
 
 
 @pytest.fixture
@@ -69,7 +79,7 @@ def config(tmp_path: Path) -> Config:
             "archive": destination("archive"),
             "off": destination("off", disabled="enabled: false"),
         },
-        routes=Routes([rule("missed-calls", "slack", when=missed, sees_own_events=True)], unmatched=("archive",)),
+        routes=Routes([rule("missed-calls", "slack", when=MISSED)], unmatched=("archive",)),
     )
 
 
@@ -248,7 +258,7 @@ def test_a_body_that_cannot_be_read_goes_to_quarantine_with_the_reason(store, re
 
 def test_an_event_that_breaks_a_rule_is_set_aside_and_the_next_is_routed(store, reading, config, caplog):
     caplog.set_level(logging.CRITICAL)
-    rules = with_rules(config, rule("broken", "slack", when=lambda subject: subject["event_type"] == 1 / subject["n"]))
+    rules = with_rules(config, rule("broken", "slack", when=failing(Condition(()))))
 
     broken, next_ = route(store, rules, entry(n=0), entry("completed", 9, n=1))
 
@@ -367,7 +377,7 @@ def test_no_more_ends_are_told_at_a_time_than_asked_for(store, config):
 
 def test_an_end_that_breaks_a_rule_is_set_aside_and_not_told_for_ever(store, reading, config, caplog):
     caplog.set_level(logging.CRITICAL)
-    rules = with_rules(config, rule("broken", "slack", when=lambda subject: 1 / 0, sees_own_events=True))
+    rules = with_rules(config, rule("broken", "slack", when=failing(Condition(MISSED.parts))))
     route(store, config, entry("busy", 2))
 
     [ended] = end(store, rules, 30)
