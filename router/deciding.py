@@ -14,7 +14,7 @@ from router.calls import OWN, Call, Step, advance, ended_event, facts, subject
 from router.event import CallEvent
 from router.hours import Hours
 from router.plugin import Delivery
-from router.routes import Decision, Routes
+from router.routes import Decision, Routes, Send
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,13 @@ class Decider:
         The call in it is unchanged: that its end was told is for ``calls.tell`` to say.
         """
         return self._decided(ended_event(call, now), call, OWN)
+
+    def asker(self, send: Send, decision: Decision) -> str:
+        """Return in words who asked for *send*: ``by rule "missed-calls"``, ``by always:``, ``by unmatched:``."""
+        if send.rule is not None:
+            return f'by rule "{send.rule}"'
+        unmatched = decision.unmatched and send.destination in self.routes.unmatched
+        return "by unmatched:" if unmatched else "by always:"
 
     def _decided(self, event: CallEvent, call: Call, step: Step) -> Decided:
         found = facts(

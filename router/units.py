@@ -1,9 +1,10 @@
-"""Durations, rates and sizes as operators write them: ``200ms 5s 2m 3h 4d``, ``10/s 60/m``."""
+"""Durations, rates and moments as operators write them: ``200ms 5s 2m 3h 4d``, ``10/s 60/m``, ``2026-01-04T10:00``."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime, tzinfo
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
@@ -37,6 +38,23 @@ def rate(text: str) -> Rate:
     if not match or match[1].strip("0") == "":
         raise ValueError(f'"{text}" is no rate; write for example 10/s or 60/m')
     return Rate(int(match[1]), _SECONDS[match[2]])
+
+
+def moment(text: str, zone: tzinfo) -> float:
+    """Return the moment that the ISO 8601 *text* names; where it names no zone, it is on the wall clock of *zone*.
+
+    Raises ValueError with a sentence.
+    """
+    try:
+        # A bare date is ISO 8601 too, but no moment.
+        found = datetime.fromisoformat(text.strip()) if len(text.strip()) > 10 else None
+    except ValueError:
+        found = None
+    if found is None:
+        raise ValueError(f'"{text}" is no date and time; write for example 2026-01-04T10:00 or 2026-01-04T10:00:00Z')
+    if not 1970 < found.year < 2200:
+        raise ValueError(f'"{text}" is not between the years 1971 and 2199')
+    return (found if found.tzinfo else found.replace(tzinfo=zone)).timestamp()
 
 
 def spell(seconds: float) -> str:

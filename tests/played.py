@@ -12,8 +12,9 @@ from zoneinfo import ZoneInfo
 
 import yaml
 
-from router import calls, config, event, samples
+from router import config, event, samples
 from router.config import Config
+from router.playing import play
 
 #: Needed keys that an excerpt may leave out.
 _REST = {
@@ -84,8 +85,10 @@ def destinations(loaded: Config, call: str) -> str:
     order = [*loaded.destinations]
     for body in _bodies(sample, changes, at):
         event.check(body)
-    for name in _route(loaded, _bodies(sample, changes, at)):
-        heard[name] += 1
+    source = next(iter(loaded.sources))
+    events = [event.read(body, source, at) for body in _bodies(sample, changes, at)]
+    for decided in play(loaded.decider, events, stale_after=loaded.stale_after):
+        heard.update(send.destination for send in decided.decision.sends)
     told = [f"{name} ×{heard[name]}" if heard[name] > 1 else name for name in order if heard[name]]
     return ", ".join(told) or "–"
 
@@ -93,17 +96,3 @@ def destinations(loaded: Config, call: str) -> str:
 def _bodies(sample: str, changes: dict[str, Any], at: float) -> list[bytes]:
     played = samples.play(sample, started_at=at, uuid="5dccb6b0-f35c-488c-867b-86fb012c4415")
     return [json.dumps({**timed.event, **changes}).encode() for timed in played]
-
-
-def _route(loaded: Config, bodies: list[bytes]) -> list[str]:
-    """The worker's route step, without the store: every event, and then the end of the call."""
-    call: calls.Call | None = None
-    source, heard = next(iter(loaded.sources)), list[str]()
-    for body in bodies:
-        decided = loaded.decider.decide(call, event.read(body, source, _MONDAY))
-        call = decided.following
-        heard.extend(send.destination for send in decided.decision.sends)
-    if call is not None and call.end_due_at is not None:
-        ended = loaded.decider.decide_end(call, call.end_due_at)
-        heard.extend(send.destination for send in ended.decision.sends)
-    return heard

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 import yaml
 
-from router import cli
+from router import cli, proving
 from tests import manual, played
 from tests.manual import PAGES, ROOT, Block
 
@@ -130,3 +130,11 @@ def test_the_generated_parts_are_what_the_code_says() -> None:
     checked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
 
     assert (checked.stderr, checked.returncode) == ("", 0)
+
+
+@pytest.mark.parametrize("block", [block for block in CONFIGS if "\ntests:" in block.text], ids=str)
+def test_every_test_in_a_configuration_of_the_manual_passes(block: Block, tmp_path: Path) -> None:
+    verdicts = proving.run(played.load(block.text, tmp_path))
+
+    assert verdicts
+    assert [verdict for verdict in verdicts if not verdict.passed] == []

@@ -1,10 +1,13 @@
-"""Durations and rates: what operators may write, and how seconds are told to a person."""
+"""Durations, rates and moments: what operators may write, and how seconds are told to a person."""
 
 from __future__ import annotations
 
+from datetime import UTC
+from zoneinfo import ZoneInfo
+
 import pytest
 
-from router.units import Rate, duration, rate, spell
+from router.units import Rate, duration, moment, rate, spell
 
 
 @pytest.mark.parametrize(
@@ -64,3 +67,25 @@ def test_what_is_no_rate_is_told_what_to_write(text: str) -> None:
 )
 def test_seconds_are_told_in_their_two_largest_units(seconds: float, text: str) -> None:
     assert spell(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("2026-07-04T10:00", 1783155600.0),
+        ("2026-07-04 10:00:00.5", 1783155600.5),
+        ("2026-07-04T10:00:00Z", 1783159200.0),
+        ("2026-07-04T10:00+02:00", 1783152000.0),
+        ("2026-01-04T10:00", 1767520800.0),
+    ],
+)
+def test_a_moment_is_on_the_given_clock_unless_it_names_a_zone(text: str, seconds: float) -> None:
+    assert moment(text, ZoneInfo("Europe/London")) == seconds
+
+
+@pytest.mark.parametrize(
+    "text", ["", "2026-07-04", "10:00", "sunday", "1970-01-01T00:00", "2200-01-01T00:00", "2026-13-04T10:00"]
+)
+def test_what_is_no_moment_is_refused_with_a_sentence(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is no date and time; write for example|is not between the years"):
+        moment(text, UTC)

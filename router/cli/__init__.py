@@ -21,7 +21,7 @@ INTERRUPTED = 130
 
 #: Commands as ``--help`` lists them: what a newcomer types first stands first.
 _SECTIONS = {
-    "Set up": ("init", "check", "explain", "plugins", "schema"),
+    "Set up": ("init", "check", "explain", "plan", "plugins", "schema"),
     "Run": ("run", "serve", "work", "send"),
     "Look": ("status", "events", "calls", "deliveries"),
     "Act": ("replay", "pause", "resume", "give-up"),

@@ -1,22 +1,24 @@
-"""Say what the rules make of one event, and send nothing."""
+"""Say what the rules make of an event, or of a whole call, and send nothing."""
 
 from __future__ import annotations
 
-import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from router.cli import options, screen
-from router.errors import InvalidEvent
+from router.cli import bodies, options, screen
+from router.errors import Fault, InvalidEvent
 
 if TYPE_CHECKING:
     from router.config.model import Config, Source
     from router.deciding import Decided
+    from router.event import CallEvent
+    from router.foretelling import Foretold
     from router.matching import Explained, Subject
-    from router.routes import Decision, Rule, Send
+    from router.routes import Decision, Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,31 +28,37 @@ class _Judged:
     name: str
     #: matched, not matched, or why it was not asked.
     verdict: str
+    matched: bool
     conditions: list[Explained]
 
 
 @dataclass(frozen=True, slots=True)
 class _Explanation:
-    """One event: the sender's, or the ``call_ended`` that follows from it."""
+    """One event: the sender's, or one of ours that follows from it."""
 
     event_type: str
+    #: On the wall clock of the configured zone.
+    time: str
     rules: list[_Judged]
-    decision: Decision
-    #: What would be sent: destination, and who asks for it in words.
-    sends: list[tuple[str, str]]
-    #: What would be sent, were the destination not disabled: destination and why it is.
-    disabled: list[tuple[str, str]]
+    unmatched: bool
+    foretold: list[Foretold]
+
+    @property
+    def sends(self) -> list[Foretold]:
+        """What would be sent."""
+        return [one for one in self.foretold if one.disabled is None]
 
 
 @click.command(
     "explain",
     epilog=options.exits(
         done="explained, and as expected",
-        no="the event would be refused, or something else than --expect would be sent",
+        no="an event would be refused, or something else than --expect would be sent",
         store=False,
     ),
 )
 @click.argument("event", type=click.File("rb"))
+@click.option("--at", metavar="TIME", help="Move the times in it so that the call starts then: 2026-01-04T10:00.")
 @click.option(
     "--expect",
     metavar="NAMES",
@@ -59,24 +67,32 @@ class _Explanation:
 @click.option("--source", metavar="NAME", help="Judge it as this source's; the only one configured, unless given.")
 @options.config_option
 @options.json_option("one JSON document")
-def command(event: BinaryIO, expect: str | None, source: str | None, config_path: Path, as_json: bool) -> int:
+def command(
+    *, event: BinaryIO, at: str | None, expect: str | None, source: str | None, config_path: Path, as_json: bool
+) -> int:
     """Say which rules match the event in EVENT (a JSON file; - is stdin) and who would hear of it. Nothing is sent.
 
-    Every rule is shown with its conditions: what it wants, and what the event has. Only one event is seen, so it is
-    taken to be the first of its call. Where it ends the call, callrouter's own call_ended that would follow is
-    explained, too, and its destinations count for --expect: in one file, a missed call is an event of type
-    "completed" whose call_answered is null.
+    Every rule is shown with its conditions: what it wants, and what the event has. Below each destination stand its
+    texts, filled in, before the destination's own escaping.
+
+    EVENT may also be a list of events, or have one a line: they are taken in this order, each received when it
+    happened. What is in EVENT is taken to be all that is heard of its call. Where that ends the call, callrouter's own
+    call_ended that would follow is explained, too, and its destinations count for --expect: in one event, a missed
+    call is one of type "completed" whose call_answered is null.
+
+    A TIME without a zone is on the clock of timezone.
     """
     config = options.load_to_look(config_path)
-    try:
-        explanations = _explain(config, options.source(config, source), event.read())
-    except InvalidEvent as ex:
-        return _refused(ex, as_json=as_json)
-    sent = sorted({name for explanation in explanations for name, _ in explanation.sends})
+    given = bodies.split(event.read())
+    if refused := _faults(given, chosen := options.source(config, source)):
+        return _refused(refused, of=len(given), as_json=as_json)
+    explanations = _explain(config, chosen.name, given if at is None else bodies.moved(given, _moment(at, config)))
+    sent = sorted({one.destination for explanation in explanations for one in explanation.sends})
     if as_json:
         screen.emit({"refused": [], "sends": sent, "events": [_document(one) for one in explanations]})
     else:
-        screen.say("Taken to be the first event of its call.")
+        several = f"all {len(given)} events of their calls, in this order"
+        screen.say(f"Taken to be {several if len(given) > 1 else 'the first event of its call'}.")
         for explanation in explanations:
             _show(explanation)
     if expect is None:
@@ -88,47 +104,65 @@ def command(event: BinaryIO, expect: str | None, source: str | None, config_path
     return 3
 
 
-def _refused(error: InvalidEvent, *, as_json: bool) -> int:
+def _moment(at: str, config: Config) -> float:
+    from router.units import moment
+
+    try:
+        return moment(at, config.timezone)
+    except ValueError as ex:
+        raise click.UsageError(f"--at: {ex}.") from None
+
+
+def _faults(given: Sequence[bytes], source: Source) -> list[tuple[int, Fault]]:
+    """Return what the source may not send, with the number of the event, from 1."""
+    from router.event import check
+
+    faults = []
+    for number, body in enumerate(given, start=1):
+        try:
+            check(body, validation=source.validation, accept_types=source.accept_types)
+        except InvalidEvent as ex:
+            faults += [(number, fault) for fault in ex.faults]
+    return faults
+
+
+def _refused(faults: Sequence[tuple[int, Fault]], *, of: int, as_json: bool) -> int:
     if as_json:
-        faults = [{"path": fault.path, "text": fault.text} for fault in error.faults]
-        screen.emit({"refused": faults, "sends": [], "events": []})
+        refused = [{"event": number, "path": fault.path, "text": fault.text} for number, fault in faults]
+        screen.emit({"refused": refused, "sends": [], "events": []})
         return 3
-    screen.say("This event would be refused, and kept in the quarantine (callrouter events --rejected):")
-    for fault in error.faults:
-        screen.say("  " + screen.safe(f"{fault.path}: {fault.text}" if fault.path else fault.text))
+    for wrong in dict.fromkeys(number for number, _ in faults):
+        which = f"Event {wrong}" if of > 1 else "This event"
+        screen.say(f"{which} would be refused, and kept in the quarantine (callrouter events --rejected):")
+        for number, fault in faults:
+            if number == wrong:
+                screen.say("  " + screen.safe(f"{fault.path}: {fault.text}" if fault.path else fault.text))
     return 3
 
 
-def _explain(config: Config, source: Source, body: bytes) -> list[_Explanation]:
-    from router.event import check, read
+def _explain(config: Config, source: str, given: Sequence[bytes]) -> list[_Explanation]:
+    from router.event import read
+    from router.playing import play
 
-    now = time.time()
-    check(body, validation=source.validation, accept_types=source.accept_types)
-    event = read(body, source.name, now)
-    decided = config.decider.decide(None, event)
-    explanations = [_judge(config, decided)]
-    if decided.step.terminal:
-        explanations.append(_judge(config, config.decider.decide_end(decided.following, now)))
-    return explanations
+    events: list[CallEvent] = []
+    for body in given:
+        event = read(body, source, 0.0)
+        event.received_at = max(event.event_time, events[-1].received_at if events else 0.0)
+        events.append(event)
+    return [_judge(config, decided) for decided in play(config.decider, events, stale_after=config.stale_after)]
 
 
 def _judge(config: Config, decided: Decided) -> _Explanation:
+    from router.foretelling import foretell
+
     decision = decided.decision
-    owed = [(send.destination, _asker(send, decision, config)) for send in decision.sends]
-    reasons = {name: config.destinations[name].disabled for name, _ in owed}
     return _Explanation(
         event_type=decided.event.event_type,
+        time=f"{decided.facts['weekday']} {decided.facts['local_time']}",
         rules=_rules(config, decided.subject, decision, own=decided.step.own, fired=decided.call.fired),
-        decision=decision,
-        sends=[(name, asker) for name, asker in owed if reasons[name] is None],
-        disabled=[(name, reason) for name, reason in reasons.items() if reason is not None],
+        unmatched=decision.unmatched,
+        foretold=foretell(config, decided),
     )
-
-
-def _asker(send: Send, decision: Decision, config: Config) -> str:
-    if send.rule is not None:
-        return f'by rule "{send.rule}"'
-    return "by unmatched:" if decision.unmatched and send.destination in config.routes.unmatched else "by always:"
 
 
 def _rules(config: Config, seen: Subject, decision: Decision, *, own: bool, fired: frozenset[str]) -> list[_Judged]:
@@ -136,7 +170,8 @@ def _rules(config: Config, seen: Subject, decision: Decision, *, own: bool, fire
     stopped: str | None = None
     for rule in config.routes.rules:
         verdict = _verdict(rule, decision, stopped, own=own, fired=fired)
-        judged.append(_Judged(rule.name, verdict, rule.condition.explain(seen)))
+        matched = rule.name in decision.rules
+        judged.append(_Judged(rule.name, verdict, matched, rule.condition.explain(seen)))
         if rule.stop and rule.name in decision.rules:
             stopped = rule.name
     return judged
@@ -156,7 +191,7 @@ def _verdict(rule: Rule, decision: Decision, stopped: str | None, *, own: bool, 
 
 def _show(explanation: _Explanation) -> None:
     screen.say()
-    screen.say(f"Event {screen.safe(explanation.event_type)}")
+    screen.say(f"Event {screen.safe(explanation.event_type)}, {explanation.time}")
     for rule in explanation.rules:
         style = "green" if rule.verdict == "matches" else "yellow" if rule.verdict.startswith("matches") else ""
         screen.say(f'  rule "{rule.name}" ' + (screen.paint(rule.verdict, style) if style else rule.verdict))
@@ -166,13 +201,19 @@ def _show(explanation: _Explanation) -> None:
             has = "" if test.key in {"all", "any", "not"} else f"   it has: {_value(test.actual)}"
             line = f"{test.key}: {test.wanted}{has}"
             screen.say(f"    {'  ' * test.depth}{'yes' if test.held else 'no ':<3}  {screen.safe(line)}")
-    if explanation.decision.unmatched:
+    if explanation.unmatched:
         screen.say("  no rule matches: what unmatched: says applies")
-    for name, asker in explanation.sends:
-        screen.say(f"  → {name}, {asker}")
-    for name, reason in explanation.disabled:
-        screen.say(f"  → not {name}: it is disabled ({reason})")
-    if not explanation.sends and not explanation.disabled:
+    for one in explanation.foretold:
+        if one.disabled is not None:
+            screen.say(f"  → not {one.destination}: it is disabled ({one.disabled})")
+            continue
+        screen.say(f"  → {one.destination}, {one.asker}")
+        for setting, text in one.said.items():
+            first, *rest = screen.safe_lines(text.strip()).split("\n")
+            screen.say(f"      {setting}: {first}".rstrip())
+            for line in rest:
+                screen.say(f"      {' ' * len(setting)}  {line}".rstrip())
+    if not explanation.foretold:
         screen.say("  → nobody hears of it")
 
 
@@ -187,16 +228,24 @@ def _names(names: list[str]) -> str:
 def _document(explanation: _Explanation) -> dict[str, Any]:
     return {
         "type": explanation.event_type,
+        "time": explanation.time.partition(" ")[2],
         "rules": [
             {
                 "name": rule.name,
                 "verdict": rule.verdict,
-                "matched": rule.name in explanation.decision.rules,
+                "matched": rule.matched,
                 "conditions": [asdict(test) for test in rule.conditions],
             }
             for rule in explanation.rules
         ],
-        "unmatched": explanation.decision.unmatched,
-        "sends": [{"destination": name, "asked": asker} for name, asker in explanation.sends],
-        "disabled": [{"destination": name, "reason": reason} for name, reason in explanation.disabled],
+        "unmatched": explanation.unmatched,
+        "sends": [
+            {"destination": one.destination, "asked": one.asker, "rendered": dict(one.said)}
+            for one in explanation.sends
+        ],
+        "disabled": [
+            {"destination": one.destination, "reason": one.disabled}
+            for one in explanation.foretold
+            if one.disabled is not None
+        ],
     }

@@ -11,7 +11,7 @@ from typing import Any
 from router.config import scalars
 from router.config.fields import Fields, check_name
 from router.config.located import Block, Text, bare, texts
-from router.config.model import Destination
+from router.config.model import SWITCHED_OFF, Destination
 from router.config.problems import Problems, guess, nearest
 from router.config.settings import COMMON, PluginSettings
 from router.config.wording import Wording
@@ -129,7 +129,7 @@ class _Reader:
             plugin=plugin,
             settings=settings,
             fingerprint=_fingerprint(self._block),
-            disabled=unset if enabled else "enabled: false",
+            disabled=unset if enabled else SWITCHED_OFF,
             **rest,
         )
 

@@ -25,15 +25,16 @@ from router.config.overrides import OverrideReader
 from router.config.problems import Place, Problems
 from router.config.rules import RuleReader
 from router.config.sources import read_sources
+from router.config.tests import TestReader
 from router.config.trials import trials
 from router.config.variables import Variables
 from router.config.wording import Wording
 from router.registry import Registry, discover
 
 _KEYS = ("include", "listen", "admin", "store", "timezone", "region", "own_numbers", "trusted_proxies", "plugins",
-         "calls", "hours", "lists", "sources", "defaults", "destinations", "rules", "always", "unmatched")  # fmt: skip
+         "calls", "hours", "lists", "sources", "defaults", "destinations", "rules", "always", "unmatched",
+         "tests")  # fmt: skip
 _NOT_BUILT = {
-    "tests": "ask callrouter explain instead",
     "alerts": "watch callrouter status and /metrics meanwhile",
     "retention": "leave it out",
 }
@@ -116,6 +117,9 @@ class _Loader:
         )
         routes = rules.read(fields)
         rules.warn_of_the_unused(destination_block)
+        tests = TestReader(
+            self._path, problems, destinations=destinations, named=destination_block, sources=sources, zone=timezone
+        ).read(fields)
         if not problems.errors:
             doubt_rules(routes, rules.names, problems)
             doubt_twins(routes, destinations, destination_block, problems)
@@ -138,6 +142,7 @@ class _Loader:
             settle=calls.read("settle", scalars.duration_or_none, 5.0) if calls else 5.0,
             hours=hours,
             stale_after=calls.read("stale_after", scalars.duration, 14400.0) if calls else 14400.0,
+            tests=tests,
             warnings=problems.in_file_order(),
         )
         wording.prove(routes, lambda: trials(config))

@@ -13,6 +13,7 @@ from router.authentication import Authentication
 from router.config.files import Snapshot
 from router.deciding import Decider
 from router.errors import Problem
+from router.event import CallEvent
 from router.hours import Hours
 from router.plugin import Plugin, Settings
 from router.retry import RetryPolicy
@@ -21,6 +22,9 @@ from router.secret import Secret
 from router.units import Rate
 
 Network = IPv4Network | IPv6Network
+
+#: ``Destination.disabled`` of one that its configuration switches off, wherever it runs.
+SWITCHED_OFF = "enabled: false"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,23 @@ class Destination:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfigTest:
+    """One of a configuration's own tests: what is received, and who must hear of it."""
+
+    name: str
+    #: Where it stands.
+    file: str
+    line: int
+    column: int
+    #: In the order in which they are received.
+    events: tuple[CallEvent, ...]
+    #: Destination → how many deliveries, None for at least one. No other destination may hear of anything.
+    expect: Mapping[str, int | None]
+    #: Destination → template setting (None for any) → what it must say in one of the deliveries.
+    rendered: Mapping[str, Mapping[str | None, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """One config.yaml, checked and resolved.
 
@@ -104,6 +125,8 @@ class Config:
     settle: float = 5.0
     #: Seconds of silence after which an open call ends with outcome unknown.
     stale_after: float = 14400.0
+    #: Run by ``callrouter check``, never by a daemon.
+    tests: tuple[ConfigTest, ...] = ()
     #: Why parts of it are missing, where it was loaded only to look; never in a daemon.
     unset: tuple[str, ...] = ()
     #: Doubts that did not stop the configuration from loading.
@@ -112,7 +135,16 @@ class Config:
     snapshot: Snapshot = field(default_factory=Snapshot, repr=False, compare=False)
     #: All of the above that decides who hears of an event.
     decider: Decider = field(init=False, repr=False, compare=False)
+    #: (rule, destination) → the destination's settings with the rule's own texts.
+    _overrides: Mapping[tuple[str, str], Settings] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         decider = Decider(self.routes, self.timezone, self.region, self.own_numbers, self.settle, self.hours)
         object.__setattr__(self, "decider", decider)
+        overrides = {(rule.name, to): own for rule in self.routes.rules for to, own in rule.overrides.items()}
+        object.__setattr__(self, "_overrides", overrides)
+
+    def settings(self, destination: str, rule: str | None) -> Settings:
+        """Return the settings with which *destination* hears of what *rule* sends it (None: what no rule does)."""
+        own = self._overrides.get((rule, destination)) if rule is not None else None
+        return own or self.destinations[destination].settings

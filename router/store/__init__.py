@@ -26,6 +26,7 @@ from router.store.reading import (
     DestinationRow,
     EventRow,
     Filter,
+    HistoryRow,
     QuarantineRow,
     Reading,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "DestinationRow",
     "EventRow",
     "Filter",
+    "HistoryRow",
     "Lapsed",
     "NewDelivery",
     "NewEvent",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from router.calls import Call
 from router.errors import Fault
@@ -26,6 +26,15 @@ class EventRow:
     config_version: str
     rules: list[str]
     unmatched: bool
+
+
+class HistoryRow(NamedTuple):
+    """One event as its sender sent it, to be read again."""
+
+    id: int
+    source: str
+    received_at: float
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +122,12 @@ class Reading(Protocol):
 
     def events(self, where: Filter, limit: int) -> list[EventRow]:
         """Return events, newest first."""
+
+    def history(self, since: float, until: float, after: HistoryRow | None, limit: int) -> list[HistoryRow]:
+        """Return what senders sent, in order of receipt, received from *since* on and before *until*.
+
+        *after* is the last row of the page before. What callrouter says itself is left out.
+        """
 
     def calls(self, where: Filter, limit: int) -> list[Call]:
         """Return calls, the one heard of last first. What is said of deliveries, and ``before_id``, is a ValueError."""

@@ -18,6 +18,7 @@ from router.store import (
     DestinationRow,
     EventRow,
     Filter,
+    HistoryRow,
     QuarantineRow,
     State,
     delivery_key,
@@ -41,6 +42,14 @@ _EVENTS = """
 SELECT event.id, call.source, call.call_id, event_type, event_time, received_at, body, facts, late, config_version,
        rules, unmatched
 FROM event CROSS JOIN call ON call.id = event.call
+"""
+
+# The rows are taken along the index of the times of receipt, which has the ids beside them.
+_HISTORY = """
+SELECT event.id, call.source, received_at, body
+FROM event CROSS JOIN call ON call.id = event.call
+WHERE (received_at, event.id) > (?, ?) AND received_at < ? AND from_sender = 1
+ORDER BY received_at, event.id LIMIT ?
 """
 
 _DELIVERIES = """
@@ -118,6 +127,11 @@ class SqliteReading:
         order = "+event.id" if where.call_id is not None else "event.id"
         rows = self._db.execute(f"{_EVENTS} {_where(terms)} ORDER BY {order} DESC LIMIT ?", [*values, limit])
         return [_event(row) for row in rows]
+
+    @_question
+    def history(self, since: float, until: float, after: HistoryRow | None, limit: int) -> list[HistoryRow]:
+        begin = (since, -1) if after is None else (after.received_at, after.id)
+        return list(map(HistoryRow._make, self._db.execute(_HISTORY, (*begin, until, limit))))
 
     @_question
     def calls(self, where: Filter, limit: int) -> list[Call]:

@@ -10,7 +10,7 @@ import re
 import tempfile
 from pathlib import Path
 
-from tests.bench import ingest, latency, machine, memory, routing, sustained
+from tests.bench import ingest, latency, machine, memory, plan, routing, sustained
 from tests.bench.report import Report, tell
 
 BENCHMARKS = {
@@ -18,6 +18,7 @@ BENCHMARKS = {
     "latency": latency.measure,
     "sustained": sustained.measure,
     "memory": memory.measure,
+    "plan": plan.measure,
     "routing": routing.measure,
 }
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"

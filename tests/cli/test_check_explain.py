@@ -6,7 +6,10 @@ import json
 
 import pytest
 
-from router import samples
+from router import clock, samples
+from router.cli import bodies
+
+TIMES = ("event_time", "call_started", "call_answered", "call_completed")
 
 
 def event(folder, kind: str, **fields: object) -> str:
@@ -100,3 +103,85 @@ def test_an_event_that_would_be_refused_is_answered_with_no_and_its_faults(run, 
     assert "would be refused" in ran.out
     assert "  uuid: " in ran.out
     assert run("explain", "event.json", "--json").json[0]["refused"][0]["path"] == "uuid"
+
+
+def call(folder, name: str = "missed", **fields: object) -> list[dict[str, object]]:
+    return [{**timed.event, **fields} for timed in samples.play(name, started_at=1_760_000_000)]
+
+
+@pytest.mark.parametrize("form", ["list", "lines"])
+def test_a_whole_call_is_explained_event_by_event(run, config, folder, form):
+    events = call(folder)
+    text = json.dumps(events) if form == "list" else "\n".join(map(json.dumps, events))
+    (folder / "call.json").write_text(text)
+    (document,) = run("explain", "call.json", "--json").json
+    ran = run("explain", "call.json", "--expect", "crm,archive")
+
+    assert [one["type"] for one in document["events"]] == ["call_setup", "ringing", "completed", "call_ended"]
+    assert ran.code == 0
+    assert ran.out.startswith("Taken to be all 3 events of their calls, in this order.")
+
+
+def test_events_that_would_be_refused_are_told_by_their_number(run, config, folder):
+    (folder / "call.json").write_text(json.dumps([*call(folder), {"uuid": 7}, 8]))
+    ran = run("explain", "call.json")
+
+    assert ran.code == 3
+    assert "Event 4 would be refused" in ran.out
+    assert "Event 5 would be refused" in ran.out
+    assert run("explain", "call.json", "--json").json[0]["refused"][-1]["event"] == 5
+
+
+@pytest.mark.parametrize("text", ["", "[]", " \n"])
+def test_a_file_without_an_event_is_a_wrong_command_line(run, config, folder, text):
+    (folder / "call.json").write_text(text)
+    ran = run("explain", "call.json")
+
+    assert (ran.code, ran.out) == (2, "")
+    assert "There is no event in it." in ran.err
+
+
+@pytest.mark.parametrize(
+    ("at", "time"),
+    [
+        ("2026-07-05T10:00", "2026-07-05T10:00+01:00"),
+        ("2026-07-05T10:00:00Z", "2026-07-05T11:00+01:00"),
+    ],
+)
+def test_a_call_can_be_explained_at_any_time(run, config, folder, at, time):
+    (folder / "call.json").write_text(json.dumps(call(folder)))
+    (document,) = run("explain", "call.json", "--at", at, "--json").json
+
+    assert {one["time"] for one in document["events"]} == {time}
+    assert "Event ringing, sun 2026-07-05T1" in run("explain", "call.json", "--at", at).out
+
+
+def test_moving_a_call_moves_all_its_times_alike(folder):
+    events = call(folder, "answered")
+    moved = [json.loads(body) for body in bodies.moved([json.dumps(one).encode() for one in events], 86400.0)]
+
+    for before, after in zip(events, moved, strict=True):
+        by = {clock.parse(after[name]) - clock.parse(before[name]) for name in TIMES if before[name] is not None}
+        assert [round(seconds, 3) for seconds in by] == [86400.0 - 1_760_000_000] * len(by)
+        assert {**before, **dict.fromkeys(TIMES)} == {**after, **dict.fromkeys(TIMES)}
+    assert moved[0]["call_started"] == "1970-01-02T00:00:00.000Z"
+
+
+def test_a_time_that_is_none_is_a_wrong_command_line(run, config, folder):
+    ran = run("explain", event(folder, "ringing"), "--at", "sunday")
+
+    assert (ran.code, ran.out) == (2, "")
+    assert '--at: "sunday" is no date and time' in ran.err
+
+
+def test_what_would_be_said_stands_below_each_destination(run, config, folder):
+    text = (folder / "config.yaml").read_text()
+    said = 'type: console, text: "{{ event.from | phone }}\\n\\u001b[31m{{ event.tag }}"'
+    (folder / "config.yaml").write_text(text.replace("type: file, path: data/archive.jsonl", said))
+    path = event(folder, "call_setup", tag="sales")
+
+    assert (
+        "  → archive, by always:\n      text: +44 7700 900123\n            \\x1b[31msales\n" in run("explain", path).out
+    )
+    (document,) = run("explain", path, "--json").json
+    assert document["events"][0]["sends"][0]["rendered"] == {"text": "+44 7700 900123\n\x1b[31msales"}

@@ -19,11 +19,18 @@ from router.store import State
 NAMES = commands.list_commands(click.Context(commands))
 EXPECTED = {
     "run", "serve", "work", "check", "explain", "send", "status", "events", "calls", "deliveries", "replay", "resume",
-    "pause", "give-up", "plugins", "init", "schema",
+    "pause", "give-up", "plugins", "init", "plan", "schema",
 }  # fmt: skip
 READS_CONFIG = EXPECTED - {"plugins", "init", "schema"}
 #: What must be given for a command to get as far as reading its configuration.
-ARGUMENTS = {"explain": ["-"], "send": ["-"], "pause": ["x"], "resume": ["x"], "give-up": ["x", "--yes"]}
+ARGUMENTS = {
+    "plan": ["new.yaml"],
+    "explain": ["-"],
+    "send": ["-"],
+    "pause": ["x"],
+    "resume": ["x"],
+    "give-up": ["x", "--yes"],
+}
 
 
 #: So that a checkout that is not installed is found from another folder.

@@ -70,6 +70,17 @@ rules:
     labels: {team: sales}
 always: paper
 unmatched: drop
+tests:
+  - name: a missed sales call
+    call: missed
+    source: other
+    with: {to: +442071234567, tag: sales, event_payload: {a: [1, null, true]}}
+    at: 2026-01-04T10:00
+    expect: {crm: 1, paper: 4}
+    rendered: {paper: {text: "{{ event.uuid }}"}, crm: +44 7700 900123}
+  - name: two events
+    events: [{event_type: ringing, event_time: 2026-01-04T10:00:00Z}, {event_type: sms, extra: 1.5}]
+    expect: [paper]
 """
 LINES = RIGHT.splitlines(keepends=True)
 WORDS = ["{", "}", "[", "]", ": ", "- ", "#", "&a ", "*a", "<<: ", "!!x ", '"', "'", "|", ">", "\t", "\n", "  ", "${",

@@ -107,6 +107,39 @@ def test_a_waiting_delivery_has_no_due_time_yet(desk, reading):
     assert [row.due_at for row in reading.deliveries(Filter(), 2)] == [None, 100]
 
 
+def test_the_history_is_what_senders_sent_in_order_of_receipt(desk, reading):
+    late = desk.owe(received_at=300, body=b"c")
+    early = desk.owe(received_at=100, body=b"a", source="other")
+    same = desk.owe(received_at=300, body=b"d")
+    desk.owe(received_at=200, from_sender=False)
+    middle = desk.owe(received_at=200, body=b"b")
+
+    assert reading.history(0, 1000, None, 10) == [
+        (early, "other", 100, b"a"),
+        (middle, "wavix", 200, b"b"),
+        (late, "wavix", 300, b"c"),
+        (same, "wavix", 300, b"d"),
+    ]
+
+
+def test_the_history_has_a_beginning_and_an_end(desk, reading):
+    for moment in (100, 200, 300):
+        desk.owe(received_at=moment)
+
+    assert [row.received_at for row in reading.history(200, 300, None, 10)] == [200]
+    assert [row.received_at for row in reading.history(100, 300.5, None, 10)] == [100, 200, 300]
+
+
+def test_the_history_is_paged_behind_the_last_row_of_a_page(desk, reading):
+    ids = [desk.owe(received_at=moment) for moment in (100, 200, 200, 200, 300)]
+    pages, page = [], reading.history(0, 1000, None, 2)
+    while page:
+        pages.append([row.id for row in page])
+        page = reading.history(0, 1000, page[-1], 2)
+
+    assert pages == [ids[:2], ids[2:4], ids[4:]]
+
+
 def test_calls_are_listed_by_their_newest_event(store, reading):
     store.keep_call(Call("wavix", "a", last_received_at=300))
     store.keep_call(Call("wavix", "b", last_received_at=100))

@@ -12,7 +12,7 @@ import sys
 import pytest
 
 from router.errors import AlreadyRunning, StoreError
-from router.store import Filter, NewDelivery, State
+from router.store import Filter, HistoryRow, NewDelivery, State
 from router.store.migrate import SQLITE, migrations
 from router.store.sqlite import SqliteStore
 from router.store.sqlite_reading import SqliteReading
@@ -313,3 +313,15 @@ def test_no_page_is_made_by_sorting_all_rows(reading, rows, where):
 
     assert plans
     assert not [plan for plan in plans if "TEMP B-TREE" in plan]
+
+
+@pytest.mark.parametrize("after", [None, HistoryRow(3, "wavix", 100.0, b"")])
+def test_a_page_of_history_is_read_along_the_times_of_receipt(reading, after):
+    statements: list[str] = []
+    reading._db.set_trace_callback(statements.append)
+    reading.history(50.0, 200.0, after, 10)
+
+    plans = _plans(reading, statements)
+
+    assert len(plans) == 1
+    assert re.match(r"SEARCH event USING INDEX event_received \(.*received_at<\?\)", plans[0])
