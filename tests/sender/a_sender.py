@@ -13,6 +13,7 @@ from pathlib import Path
 from router.config.model import Address, Config, Destination
 from router.errors import TemporaryFailure
 from router.plugin import Delivery, Plugin, Secret, Settings, setting
+from router.reload.link import Link
 from router.retry import RetryPolicy
 from router.routes import Routes
 from router.sender import Share
@@ -87,7 +88,8 @@ def main() -> int:
         routes=Routes([]),
     )
     sock = socket.socket(fileno=arguments["fd"])
-    return run(config, sock, Share(*arguments["share"]), grace=arguments["grace"])
+    reload = Link(socket.socket(fileno=arguments["reload"]))
+    return run(config, sock, Share(*arguments["share"]), reload=reload, grace=arguments["grace"])
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from router.inbox import NewEntry
 from router.inbox.writer import InboxWriter
 from router.logs import Log
 from router.metrics import Metrics
+from router.reload.link import Link
 from router.sender import Job, Outcome
 from router.sender.frames import Decoder, encode
 from router.store import DeliveryRow, Filter, State
@@ -51,6 +52,7 @@ class Bench:
         with self.store.transaction():
             self.store.know(self.config.destinations, {})
         self.supervisor, control = socket.socketpair()
+        self.link, self._theirs = Link.pair()
         self.descriptor = os.open(os.devnull, os.O_WRONLY)
         self.worker = Worker(
             self.config,
@@ -58,6 +60,7 @@ class Bench:
             log=Log("worker", descriptor=self.descriptor),
             metrics=Metrics(self.data / "metrics" / "test"),
             control=control,
+            reload=self._theirs,
             senders=1,
             store_pause=0.0,
         )
@@ -100,7 +103,7 @@ class Bench:
             reading.close()
 
     def close(self) -> None:
-        for end in (self.supervisor, self.sender, self._control):
+        for end in (self.supervisor, self.sender, self._control, self.link, self._theirs):
             end.close()
         self.worker.close()
         self.store.close()
