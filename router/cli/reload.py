@@ -38,7 +38,7 @@ def command(config_path: Path, as_json: bool) -> int:
     living = sorted((one for one in daemons(data) if one.alive), key=lambda one: "worker" not in one.roles)
     if not living:
         # A wrong file is what to mend first.
-        options.load(config_path)
+        options.load_to_look(config_path)
         raise RouterError(
             f"no callrouter runs on {data}; start it with callrouter run. (One that was started with another "
             "store: keeps to that one until it is restarted.)"
