@@ -127,8 +127,11 @@ class Move:
                 for name, message in self._heard(set(waiting), set()):
                     if message is not None and message.kind == "hello":
                         self._greet(name, message, self.number, self.snapshot)
-                    elif message is not None and (message.number, message.kind) != (self.number, "committed"):
+                    elif message is not None and message.number != self.number:
                         continue
+                    elif message is not None and message.kind == "refused":
+                        # It is too late for that: whatever failed, a new process can.
+                        self.end(name)
                     waiting.discard(name)
         except _Late:
             for name in waiting:

@@ -83,7 +83,8 @@ class Lane:
         self.stop(reason)
         with self._lock:
             self._retired = True
-            self._parked.release(self._threads - self._awake)
+            for _ in range(self._threads - self._awake):
+                self._parked.release()
             self._awake = self._threads
 
     def stop(self, reason: str) -> None:

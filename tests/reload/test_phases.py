@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from router.config import Config
-from router.errors import ConfigError, Problem
+from router.errors import ConfigError, Problem, StoreError
 from router.reload.follower import Follower
 from router.reload.link import Link, Message
 from router.reload.phases import Move, Refused
@@ -172,6 +172,19 @@ def test_one_that_hangs_after_the_decision_is_ended(stage):
 
     stage.move(deadline=0.5)
     release.set()
+
+    assert stage.ended == ["sender"]
+    assert stage.versions("worker") == {stage.after.version}
+
+
+def test_one_that_fails_after_the_decision_is_ended_at_once(stage):
+    def fail(*_):
+        raise StoreError("a mistake")
+
+    stage.add("worker")
+    stage.add("sender", use=fail)
+
+    stage.move(deadline=30.0)
 
     assert stage.ended == ["sender"]
     assert stage.versions("worker") == {stage.after.version}
