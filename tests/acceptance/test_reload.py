@@ -55,7 +55,7 @@ def sources(*names: str) -> str:
     return "sources:\n" + "".join(f"  {name}: {{}}\n" for name in names)
 
 
-def test_a_hundred_reloads_under_load_lose_and_delay_nothing(tmp_path: Path) -> None:
+def test_a_hundred_reloads_under_load_lose_and_refuse_nothing(tmp_path: Path) -> None:
     path = tmp_path / "ledger"
     with Receiver(log=True) as receiver:
         texts = [f"{to_each(out=receiver.url)}# {word}\n" for word in ("one", "other")]
