@@ -135,7 +135,7 @@ class Supervisor:
         self._heed_signals()
         while not self._asked_to_stop:
             self._start_what_is_due()
-            self._wait(self._next_start(), listen=True)
+            self._wait(self._next_start())
             self._reap()
             if self._asked_to_reload and not self._asked_to_stop:
                 self._asked_to_reload = False
@@ -211,8 +211,8 @@ class Supervisor:
         waiting = [child.start_after for child in self.children if child.pid is None and child.part.ready()]
         return max(0.0, min(waiting) - time.monotonic()) if waiting else None
 
-    def _wait(self, seconds: float | None, *, listen: bool = False) -> None:
-        wires = dict(self.wires) if listen else {}
+    def _wait(self, seconds: float | None) -> None:
+        wires = dict(self.wires)
         readable, _, _ = select.select([self._signals, *wires.values()], [], [], seconds)
         with contextlib.suppress(BlockingIOError):
             self._signals.recv(4096)

@@ -63,9 +63,8 @@ class Reloading:
         problems: tuple[Problem, ...] = ()
         restart: tuple[str, ...] = ()
         try:
-            new = load(path)
-            config = fixed.keeping(new, self._wiring.config)
-            restart = fixed.waits_for_restart(new, self._wiring.config)
+            new, running = load(path), self._wiring.config
+            config = fixed.keeping(new, running)
             self._move(config, processes)
         except ConfigError as ex:
             ok, problems, text = False, ex.problems, render(ex.problems)
@@ -76,7 +75,7 @@ class Reloading:
             logging.getLogger("callrouter.reload").exception("A reload failed, which is a mistake in callrouter.")
             ok, text = False, f"a mistake in callrouter ({type(ex).__name__}: {ex})"
         else:
-            ok, problems = True, new.warnings
+            ok, problems, restart = True, new.warnings, fixed.waits_for_restart(new, running)
             text = self._use(config, restart)
         self._say(Answer(os.getpid(), time.time(), began, ok, str(path), self._wiring.config.version, text,
                          problems, restart))  # fmt: skip
@@ -104,7 +103,10 @@ class Reloading:
             return False
 
     def _use(self, config: Config, restart: tuple[str, ...]) -> str:
-        self._state.use(config, restart)
+        try:
+            self._state.use(config, restart)
+        except OSError as ex:
+            self._log.say("reload", f"status shows the version before: {ex.strerror}", level="error")
         text = f"{config.path} is in use (version {config.version})"
         if restart:
             text += f"; {fixed.said(restart)}"

@@ -21,7 +21,7 @@ from tests.harness.load import Load
 from tests.harness.receiver import Receiver
 from tests.harness.recording import Recorder, Reply
 from tests.harness.verdict import Ledger, judge
-from tests.harness.waiting import until
+from tests.harness.waiting import pause, until
 
 pytestmark = pytest.mark.slow
 
@@ -30,10 +30,14 @@ RELOADS = 100
 
 def hup(daemon: Daemon) -> dict[str, Any]:
     """Ask as the system does, with a signal, and return what the daemon has written of it."""
-    answers = daemon.data / "reload.json"
-    before = json.loads(answers.read_text())["at"] if answers.exists() else 0.0
+    seen = last_answer(daemon)
     os.kill(daemon.pid, signal.SIGHUP)
-    return until(lambda: (said := json.loads(answers.read_text()))["at"] != before and said, what="it is answered")
+    return until(lambda: (said := last_answer(daemon)) != seen and said, what="it is answered")
+
+
+def last_answer(daemon: Daemon) -> dict[str, Any]:
+    answers = daemon.data / "reload.json"
+    return dict(json.loads(answers.read_text())) if answers.exists() else {}
 
 
 def routed(daemon: Daemon) -> list[EventRow]:
@@ -217,6 +221,30 @@ def test_a_process_that_starts_after_a_reload_begins_with_the_new_configuration(
         until(lambda: after.accepted, what="the event has arrived")
         assert before.requests == []
         assert {row.config_version for row in routed(daemon)} == {daemon.state()["config_version"]}
+
+
+def test_whoever_is_killed_during_a_reload_all_are_on_one_configuration(tmp_path: Path) -> None:
+    with Recorder() as recorder:
+        config = to_each(out=recorder.url)
+        texts = [config.replace("sources:\n  wavix: {}\n", sources(f"source-{number}")) for number in (0, 1)]
+        with Daemon(tmp_path, texts[0]) as daemon:
+            current, usual = 0, len(daemon.pids())
+            for number, name in enumerate(["worker", "sender-1", "gunicorn's", "ingest", "admin"] * 2, 1):
+                daemon.config.write_text(texts[number % 2])
+                pids = {**daemon.pids(), "gunicorn's": until(lambda: processes.children(daemon.pids()["ingest"]))[0]}
+                seen = last_answer(daemon)
+                os.kill(daemon.pid, signal.SIGHUP)
+                # The first round kills while all get ready, the second rather when they exchange it.
+                pause(0.0 if number <= 5 else 0.02)
+                os.kill(pids[name], signal.SIGKILL)
+                said = until(lambda seen=seen: (now := last_answer(daemon)) != seen and now, 60, what="it is answered")
+                current = number % 2 if said["ok"] else current
+                body = an_event(number)
+                until(lambda body=body, now=current: daemon.post(body, f"source-{now}").status == 200)
+                assert daemon.post(body, f"source-{1 - current}").status == 404
+                until(lambda number=number: len(recorder.accepted) >= number, 30, what="the event has arrived")
+                assert routed(daemon)[-1].config_version == said["version"] == daemon.state()["config_version"]
+                until(lambda: len(daemon.pids()) == usual, 30, what="all run again")
 
 
 def test_a_secret_in_a_file_is_read_again(tmp_path: Path) -> None:
