@@ -94,7 +94,8 @@ class _Following:
         """Follow in a process that gunicorn made, maybe long after this part was forked."""
         follower = Follower(link, self._wiring.config, number=self._wiring.number)
         follower.catch_up()
-        follower.follow()
+        # An arbiter that was killed leaves its process behind: it must not go on beside the next one's.
+        follower.follow(gone=lambda: os.kill(os.getpid(), signal.SIGTERM))
         return follower
 
 

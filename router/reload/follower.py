@@ -71,12 +71,13 @@ class Follower:
             return False
         return True
 
-    def follow(self) -> None:
-        """Hear everything from now on, in a thread of its own."""
+    def follow(self, gone: Callable[[], None]) -> None:
+        """Hear everything from now on, in a thread of its own; call *gone* once there is nobody to follow."""
 
         def listen() -> None:
             while self.hear():
                 pass
+            gone()
 
         threading.Thread(target=listen, name="reload", daemon=True).start()
 
