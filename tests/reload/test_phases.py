@@ -5,6 +5,7 @@ Each process here is a thread with the real follower; the test leads them as the
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterator
 
@@ -34,8 +35,10 @@ class Process:
 
     def _listen(self) -> None:
         heard = 0
-        while heard != self._dies and self.follower.hear():
-            heard += 1
+        # OSError: the stage has ended it.
+        with contextlib.suppress(OSError):
+            while heard != self._dies and self.follower.hear():
+                heard += 1
         self.link.close()
 
     def successor(self) -> Follower:
@@ -141,6 +144,8 @@ def test_where_one_does_not_answer_nobody_moves(stage):
         stage.move(deadline=0.2)
 
     assert stage.versions() == {stage.before.version}
+    # Nor does anybody keep what it was not to use.
+    until(lambda: stage.processes["worker"].follower._prepared is None)
 
 
 def test_where_one_ends_between_ready_and_commit_nobody_moves(stage):
@@ -264,6 +269,16 @@ def test_a_process_that_gunicorn_makes_anew_while_all_get_ready_moves_as_well(st
     stage.move()
 
     assert stage.versions("worker") == {stage.after.version} == {follower.config.version}
+
+
+def test_a_process_that_was_ready_is_waited_for_once_more_when_gunicorn_makes_it_anew(stage):
+    stage.add("worker", deaf=True)
+    ingest = stage.add("ingest", deaf=True)
+    ingest.link.send(Message("ready", NUMBER))
+    ingest.link.send(Message("hello", asker=1))
+
+    with pytest.raises(Refused, match="ingest, worker did not answer"):
+        stage.move(deadline=0.5)
 
 
 def test_a_process_that_gunicorn_makes_anew_after_the_decision_begins_with_it(stage):

@@ -83,7 +83,7 @@ def test_what_was_given_up_just_now_keeps_no_destination(bench):
 
     assert bench.move(OTHER).kind == "committed"
     # The attempt that was under way then ends without a destination.
-    bench.answer(job)
+    bench.answer(job, "temporary", "busy")
     bench.turn()
 
     assert bench.delivery().state is State.DEAD
