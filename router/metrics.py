@@ -12,12 +12,19 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from router.store import Reading, State
 
 _FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _SLOW = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
+
+
+class InUse(NamedTuple):
+    """What one daemon says of its configuration: the version it uses, and whether its last reload was applied."""
+
+    version: str
+    last_reload_ok: bool
 
 
 class Metrics:
@@ -64,6 +71,16 @@ class Metrics:
         self._observed: dict[Any, list[float]] = {}
         self._turns = counter("worker_turns", "Turns of the worker: one transaction each.")
         self._turn_seconds = histogram("worker_turn_seconds", "How long a turn took.", _FAST)
+        self._reloads = counter("config_reloads", "Reloads: applied or refused.", "result")
+        for result in ("applied", "refused"):
+            # An alert needs the nought before the first.
+            self._reloads.labels(result)
+
+    # The supervisor --------------------------------------------------------------------------------------
+
+    def reloaded(self, *, applied: bool) -> None:
+        """Count one reload."""
+        self._reloads.labels("applied" if applied else "refused").inc()
 
     # The ingest process ----------------------------------------------------------------------------------
 
@@ -132,8 +149,8 @@ class Metrics:
 
     # The admin listener ----------------------------------------------------------------------------------
 
-    def render(self, reading: Callable[[], Reading | None]) -> bytes:
-        """Return the exposition text: the sum over all processes, and what the store says now."""
+    def render(self, reading: Callable[[], Reading | None], in_use: Callable[[], Iterable[InUse]]) -> bytes:
+        """Return the exposition text: the sum over all processes, and what the store and the daemons say now."""
         from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415 - after the variable is set
         from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415 - after the variable is set
 
@@ -142,6 +159,7 @@ class Metrics:
         merge: Any = MultiProcessCollector.merge
         registry.register(_Shared(lambda: merge(files, accumulate=True)))
         registry.register(_StoreGauges(reading))
+        registry.register(_ConfigGauges(in_use))
         return generate_latest(registry)
 
 
@@ -195,3 +213,21 @@ class _StoreGauges:
             finally:
                 reading.close()
         return [unfinished, dead, overdue, paused, last]
+
+
+class _ConfigGauges:
+    """Gauges of the configurations in use."""
+
+    def __init__(self, in_use: Callable[[], Iterable[InUse]]) -> None:
+        self._in_use = in_use
+
+    def collect(self) -> Iterable[Any]:
+        from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415 - after the variable is set
+
+        used = list(self._in_use())
+        last = GaugeMetricFamily("callrouter_config_last_reload_ok", "0 once the last reload was refused.")
+        last.add_metric([], float(all(one.last_reload_ok for one in used)))
+        info = GaugeMetricFamily("callrouter_config_info", "1 for the version in use.", labels=["version"])
+        for version in sorted({one.version for one in used}):
+            info.add_metric([version], 1.0)
+        return [last, info]

@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn, Protocol
 
@@ -26,7 +26,14 @@ LIVED_WELL = 10.0
 #: Seconds a child whose supervisor is gone may take to end by itself.
 ORPHAN_GRACE = 5.0
 
-_HEEDED = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
+_HEEDED = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP)
+
+
+class Wire(Protocol):
+    """Something that a process may be heard on."""
+
+    def fileno(self) -> int:
+        """Return the descriptor to wait for."""
 
 
 class Part(Protocol):
@@ -103,6 +110,12 @@ class Supervisor:
     stopping: Callable[[], None]
     #: Seconds everything together may take to end.
     grace: float = 30.0
+    #: Called between two looks at the children, once for all SIGHUPs that came since the last time.
+    reload: Callable[[], None] = lambda: None
+    #: Child → where it speaks to the supervisor, as far as it does.
+    wires: Mapping[str, Wire] = field(default_factory=dict)
+    #: Called with the name of a child that has something to say.
+    hear: Callable[[str], None] = lambda _: None
     children: list[Child] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -110,6 +123,12 @@ class Supervisor:
         self._lifeline, self._held = os.pipe()
         self._signals, self._wake = socket.socketpair()
         self._asked_to_stop = 0
+        self._asked_to_reload = False
+
+    @property
+    def stopping_now(self) -> bool:
+        """Whether SIGTERM or SIGINT has come."""
+        return self._asked_to_stop > 0
 
     def run(self) -> int:
         """Start every part, keep it alive, and return 0 once SIGTERM or SIGINT has ended them all."""
@@ -118,8 +137,16 @@ class Supervisor:
             self._start_what_is_due()
             self._wait(self._next_start())
             self._reap()
+            if self._asked_to_reload and not self._asked_to_stop:
+                self._asked_to_reload = False
+                self.reload()
+                self._reap()
         self._stop()
         return 0
+
+    def kill(self, name: str) -> None:
+        """End the process called *name* at once, if it runs; it is started again like one that crashed."""
+        self._signal([child for child in self.children if child.part.name == name], signal.SIGKILL)
 
     def _heed_signals(self) -> None:
         self._signals.setblocking(False)
@@ -128,9 +155,13 @@ class Supervisor:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._ask_to_stop)
+        signal.signal(signal.SIGHUP, self._ask_to_reload)
 
     def _ask_to_stop(self, *_: object) -> None:
         self._asked_to_stop += 1
+
+    def _ask_to_reload(self, *_: object) -> None:
+        self._asked_to_reload = True
 
     def _start_what_is_due(self) -> None:
         now, started = time.monotonic(), False
@@ -160,6 +191,8 @@ class Supervisor:
             signal.set_wakeup_fd(-1)
             for number in _HEEDED:
                 signal.signal(number, signal.SIG_DFL)
+            # Whoever sends it to every process of a daemon means the supervisor.
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
             self._signals.close()
             self._wake.close()
             os.close(self._held)
@@ -179,9 +212,13 @@ class Supervisor:
         return max(0.0, min(waiting) - time.monotonic()) if waiting else None
 
     def _wait(self, seconds: float | None) -> None:
-        select.select([self._signals], [], [], seconds)
+        wires = dict(self.wires)
+        readable, _, _ = select.select([self._signals, *wires.values()], [], [], seconds)
         with contextlib.suppress(BlockingIOError):
             self._signals.recv(4096)
+        for name, wire in wires.items():
+            if wire in readable:
+                self.hear(name)
 
     def _reap(self) -> None:
         ended = False

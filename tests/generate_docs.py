@@ -42,7 +42,7 @@ def cli() -> str:
 
 def metrics() -> str:
     """Every counter, histogram and gauge of the admin listener."""
-    from router.metrics import Metrics, _StoreGauges
+    from router.metrics import Metrics, _ConfigGauges, _StoreGauges
 
     with tempfile.TemporaryDirectory() as folder:
         families = [
@@ -53,7 +53,7 @@ def metrics() -> str:
         ]  # fmt: skip
     families += [
         (gauge.name, gauge.type, gauge._labelnames, gauge.documentation)
-        for gauge in _StoreGauges(lambda: None).collect()
+        for gauge in (*_StoreGauges(lambda: None).collect(), *_ConfigGauges(list).collect())
     ]
     rows = [(f"`{name}`", kind, code(labels), text) for name, kind, labels, text in families]
     return table(("metric", "type", "labels", "what it says"), rows)
@@ -84,7 +84,8 @@ def answers() -> str:
     config = "sources: {wavix: {auth: {token: a}}}\ndestinations: {console: {type: console}}\nalways: [console]"
     with tempfile.TemporaryDirectory() as folder:
         inbox = Inbox()
-        client = TestClient(make_ingest_app(load(config, Path(folder)), inbox, Counters(), list))
+        used = load(config, Path(folder))
+        client = TestClient(make_ingest_app(lambda: used, inbox, Counters(), list))
     wrong = documented().replace(b'"call_setup"', b'"call_stup"').replace(b"false", b'"no"')
     parts = []
     for status, path, token, body in (

@@ -110,7 +110,7 @@ def test_the_systemd_unit_runs_commands_that_exist() -> None:
     unit = (ROOT / "deploy" / "callrouter.service").read_text(encoding="utf-8")
     started = re.findall(r"^Exec\w+=\S+/callrouter (\S+) (\S+)", unit, re.MULTILINE)
 
-    assert started == [("check", "--config"), ("run", "--config")]
+    assert started == [("check", "--config"), ("run", "--config"), ("reload", "--config")]
     for name, option in started:
         command = cli.commands.get_command(None, name)  # type: ignore[arg-type]  # it never looks at the context
         assert command is not None

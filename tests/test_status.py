@@ -90,7 +90,8 @@ def test_a_daemon_with_nothing_overdue_needs_nobody():
         ({"sources": {"phone": NOW + 3600}}, "attention", "clock was set back", "timedatectl"),
         ({"inbox": InboxStatus(1, 4096, 9, NOW - 120)}, "broken", "worker is behind", None),
         ({"refused_lately": 2}, "attention", "2 events were refused", "callrouter events --rejected"),
-        ({"daemons": (replace(RUNNING, config_version="v0"),)}, "note", "has changed since", "callrouter check"),
+        ({"daemons": (replace(RUNNING, config_version="v0"),)}, "note", "has changed since", "callrouter reload"),
+        ({"daemons": (replace(RUNNING, restart=("listen", "store")),)}, "note", "next start: listen, store", None),
     ],
 )
 def test_each_thing_that_is_wrong_is_said_with_its_command(change, level, what, todo):

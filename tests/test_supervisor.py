@@ -56,8 +56,14 @@ for word in sys.argv[2:]:
     part = Part(name, globals()[behaviour])
     part.stops = len(parts)
     parts.append(part)
+def note_reload():
+    with (folder / "reloads").open("a") as file:
+        file.write("1\\n")
+    while (folder / "hold").exists():
+        time.sleep(0.01)
+
 sys.exit(Supervisor(
-    parts, lambda children: None, lambda text: print(text, flush=True), lambda: None, grace=1.0
+    parts, lambda children: None, lambda text: print(text, flush=True), lambda: None, grace=1.0, reload=note_reload
 ).run())
 """
 
@@ -143,3 +149,45 @@ def test_a_process_that_will_not_end_is_killed_when_the_grace_is_over(start: Sta
     assert not alive(pids(tmp_path / "worker")[0])
     assert supervisor.stdout is not None
     assert "worker did not end in time and is killed" in supervisor.stdout.read()
+
+
+def test_signals_that_come_during_a_reload_make_one_more(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "hold").touch()
+    supervisor = start("worker=wait_for_term")
+    until(lambda: pids(tmp_path / "worker"))
+    supervisor.send_signal(signal.SIGHUP)
+    until(lambda: len(pids(tmp_path / "reloads")) == 1)
+
+    for _ in range(5):
+        supervisor.send_signal(signal.SIGHUP)
+    (tmp_path / "hold").unlink()
+
+    until(lambda: len(pids(tmp_path / "reloads")) == 2)
+    supervisor.terminate()
+    assert supervisor.wait(10) == 0
+    assert len(pids(tmp_path / "reloads")) == 2
+
+
+def test_a_terminal_that_hangs_up_on_all_hurts_no_process(start: Start, tmp_path: Path) -> None:
+    supervisor = start("worker=wait_for_term")
+    until(lambda: pids(tmp_path / "worker"))
+
+    os.kill(pids(tmp_path / "worker")[0], signal.SIGHUP)
+    supervisor.send_signal(signal.SIGHUP)
+
+    until(lambda: pids(tmp_path / "reloads"))
+    assert alive(pids(tmp_path / "worker")[0])
+    assert len(pids(tmp_path / "worker")) == 1
+
+
+def test_a_process_that_crashes_during_a_reload_comes_back_after_it(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "hold").touch()
+    supervisor = start("worker=wait_for_term")
+    until(lambda: pids(tmp_path / "worker"))
+    supervisor.send_signal(signal.SIGHUP)
+    until(lambda: pids(tmp_path / "reloads"))
+
+    os.kill(pids(tmp_path / "worker")[0], signal.SIGKILL)
+    (tmp_path / "hold").unlink()
+
+    until(lambda: len(pids(tmp_path / "worker")) == 2)

@@ -24,7 +24,7 @@ _SECTIONS = {
     "Set up": ("init", "check", "explain", "plan", "plugins", "schema"),
     "Run": ("run", "serve", "work", "send"),
     "Look": ("status", "events", "calls", "deliveries"),
-    "Act": ("replay", "pause", "resume", "give-up"),
+    "Act": ("reload", "replay", "pause", "resume", "give-up"),
 }
 
 

@@ -17,8 +17,8 @@ def command(destination: str, yes: bool, config_path: Path) -> int:
     """Turn all unfinished deliveries of DESTINATION into dead letters.
 
     For a destination that will not come back, or that is to be removed from the configuration: callrouter refuses
-    to start while deliveries are owed to a destination it no longer knows. Nothing is deleted: dead letters are listed
-    by callrouter deliveries and can be sent with callrouter replay.
+    to start, or to reload, while deliveries are owed to a destination it no longer knows. Nothing is deleted: dead
+    letters are listed by callrouter deliveries and can be sent with callrouter replay.
     """
     options.know(options.load_to_look(config_path), destination)
     if not screen.agreed(f'Give up everything that is still owed to "{destination}"?', yes=yes):

@@ -87,6 +87,7 @@ def _daemons(found: Findings) -> None:
         screen.say(f"Daemon        running for {_for(daemon.started_at, found.now)}, pid {daemon.pid}{role}")
         open_ = {"call events on": daemon.listen, "metrics and health on": daemon.admin}
         screen.say("              " + ", ".join(f"{what} {address}" for what, address in open_.items() if address))
+        screen.say(f"              version {daemon.config_version} of {daemon.config}")
         columns = [
             Column("process"),
             Column("state"),

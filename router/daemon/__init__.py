@@ -11,6 +11,7 @@ from router import __version__, logs
 from router.config import Config, load
 from router.daemon.parts import AdminPart, IngestPart, SenderPart, Wiring, WorkerPart
 from router.daemon.preparation import INGEST, WORKER, address, hold, listen, prepare_store
+from router.daemon.reloading import Reloading
 from router.daemon.state import StateFile
 from router.logs import Log
 from router.metrics import Metrics
@@ -47,6 +48,7 @@ def run(config_path: Path, roles: Collection[str] = (INGEST, WORKER)) -> int:
     if INGEST in roles:
         parts += [IngestPart(wiring)]
     state = StateFile(config, roles, {name: address(sock) for name, sock in listeners.items()})
+    reloading = Reloading(wiring, state, log, roles)
     supervisor = Supervisor(
         parts,
         changed=state.write,
@@ -54,6 +56,9 @@ def run(config_path: Path, roles: Collection[str] = (INGEST, WORKER)) -> int:
         # Whoever posts from now on is refused at once, and does not wait for an answer that will not come.
         stopping=lambda: wiring.keep("admin"),
         grace=GRACE,
+        reload=lambda: reloading.reload(supervisor),
+        wires=wiring.links,
+        hear=reloading.hear,
     )
     _greet(log, config, roles, state.addresses)
     # What is loaded by now is shared by every process; leaving it out of collections keeps it shared.

@@ -9,14 +9,18 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from router import logs
 from router.config import Config
 from router.inbox.writer import InboxWriter
-from router.metrics import Metrics
+from router.metrics import InUse, Metrics
+from router.reload import answer
+from router.reload.follower import Follower
+from router.reload.link import Link
 from router.sender import Share
 from router.sender import process as sender_process
-from router.status import readiness
+from router.status import daemons, readiness
 from router.store.sqlite import SqliteStore
 from router.store.sqlite_reading import SqliteReading
 from router.supervisor import Lifeline
@@ -34,6 +38,7 @@ SENDER_GRACE = 28.0
 class Wiring:
     """What the parts of one daemon share in the supervisor."""
 
+    #: In use now: what a process that is made from now on begins with.
     config: Config
     metrics: Metrics
     senders: int
@@ -42,6 +47,10 @@ class Wiring:
     #: The supervisor's end of the way to the worker, over which it passes the worker's ends of the senders' sockets.
     control: socket.socket | None = None
     senders_running: set[int] = field(default_factory=set)
+    #: The number of the reload that ``config`` came with; 0 at the start.
+    number: int = 0
+    #: Part → the supervisor's end of the way to its process.
+    links: dict[str, Link] = field(default_factory=dict)
 
     def keep(self, *names: str) -> None:
         """Close every listener but *names* in this process: one that stays open anywhere takes connections for ever."""
@@ -50,77 +59,98 @@ class Wiring:
                 listener.close()
 
 
-class _Quiet:
-    """What most parts have nothing to do for."""
+class _Following:
+    """What all parts have in common: each is told of another configuration over a link of its own."""
+
+    name: str
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+        self._link: Link | None = None
 
     def ready(self) -> bool:
         return True
 
     def before_fork(self) -> None:
-        return
+        self._wiring.links[self.name], self._link = Link.pair()
 
     def in_parent(self) -> None:
-        return
+        if self._link:
+            self._link.close()
+            self._link = None
 
     def ended(self) -> None:
-        return
+        if link := self._wiring.links.pop(self.name, None):
+            link.close()
+
+    def _own_link(self) -> Link:
+        """In the child: let go of every other process's link, and return the own one."""
+        assert self._link is not None  # noqa: S101 - made by before_fork
+        for link in self._wiring.links.values():
+            link.close()
+        return self._link
+
+    def _in_use(self, link: Link) -> Follower:
+        """Follow in a process that gunicorn made, maybe long after this part was forked."""
+        follower = Follower(link, self._wiring.config, number=self._wiring.number)
+        follower.catch_up()
+        # An arbiter that was killed leaves its process behind: it must not go on beside the next one's.
+        follower.follow(gone=lambda: os.kill(os.getpid(), signal.SIGTERM))
+        return follower
 
 
-class IngestPart(_Quiet):
+class IngestPart(_Following):
     """gunicorn with the Falcon app that takes call events in."""
 
     name, stops = "ingest", 0
 
-    def __init__(self, wiring: Wiring) -> None:
-        self._wiring = wiring
-
     def in_child(self, lifeline: Lifeline) -> int:
-        config, metrics = self._wiring.config, self._wiring.metrics
+        metrics, link = self._wiring.metrics, self._own_link()
         self._wiring.keep("listen")
         logs.start(self.name)
 
         def make_app() -> object:
-            inbox = InboxWriter(config.data / "inbox")
+            used = self._in_use(link)
+            inbox = InboxWriter(used.config.data / "inbox")
 
             def not_ready() -> list[str]:
                 problem = inbox.problem()
-                return [*([problem] if problem else []), *readiness(config, time.time())]
+                return [*([problem] if problem else []), *readiness(used.config, time.time())]
 
-            return make_ingest_app(config, inbox, metrics, not_ready)
+            return make_ingest_app(lambda: used.config, inbox, metrics, not_ready)
 
         listener = self._wiring.listeners["listen"]
         serve(make_app, listener, graceful_timeout=INGEST_GRACE, on_worker_start=_watch(lifeline))
 
 
-class AdminPart(_Quiet):
+class AdminPart(_Following):
     """gunicorn with the Falcon app for operators: health and metrics, apart so that a slow scrape delays no event."""
 
     name, stops = "admin", 2
 
-    def __init__(self, wiring: Wiring) -> None:
-        self._wiring = wiring
-
     def in_child(self, lifeline: Lifeline) -> int:
-        config, metrics = self._wiring.config, self._wiring.metrics
+        metrics, link = self._wiring.metrics, self._own_link()
         self._wiring.keep("admin")
         logs.start(self.name)
 
         def make_app() -> object:
+            used = self._in_use(link)
+            data = used.config.data
             return make_admin_app(
-                lambda: metrics.render(lambda: SqliteReading.open(config.data)),
-                lambda: readiness(config, time.time()),
+                lambda: metrics.render(lambda: SqliteReading.open(data), lambda: _in_use(data)),
+                lambda: readiness(used.config, time.time()),
             )
 
         serve(make_app, self._wiring.listeners["admin"], graceful_timeout=2, on_worker_start=_watch(lifeline))
 
 
-class WorkerPart(_Quiet):
+class WorkerPart(_Following):
     """The one writer of the store."""
 
     name, stops = "worker", 1
 
     def __init__(self, wiring: Wiring) -> None:
-        self._wiring = wiring
+        super().__init__(wiring)
         self._inner: socket.socket | None = None
 
     def ready(self) -> bool:
@@ -128,15 +158,17 @@ class WorkerPart(_Quiet):
         return not self._wiring.senders_running
 
     def before_fork(self) -> None:
+        super().before_fork()
         self._wiring.control, self._inner = socket.socketpair()
 
     def in_parent(self) -> None:
+        super().in_parent()
         if self._inner:
             self._inner.close()
             self._inner = None
 
     def in_child(self, lifeline: Lifeline) -> int:
-        wiring, inner = self._wiring, self._inner
+        wiring, inner, link = self._wiring, self._inner, self._own_link()
         assert wiring.control is not None and inner is not None  # noqa: S101, PT018 - made by before_fork
         wiring.control.close()
         wiring.keep()
@@ -145,35 +177,46 @@ class WorkerPart(_Quiet):
         store = SqliteStore.open(wiring.config.data)
         try:
             worker = Worker(
-                wiring.config, store, log=log, metrics=wiring.metrics, control=inner, senders=wiring.senders
+                wiring.config,
+                store,
+                log=log,
+                metrics=wiring.metrics,
+                control=inner,
+                reload=link,
+                senders=wiring.senders,
+                number=wiring.number,
             )
             return worker.run()
         finally:
             store.close()
 
     def ended(self) -> None:
+        super().ended()
         if self._wiring.control:
             self._wiring.control.close()
             self._wiring.control = None
 
 
-class SenderPart(_Quiet):
+class SenderPart(_Following):
     """One process that sends, on a core of its own where there are enough."""
 
     stops = 1
 
     def __init__(self, wiring: Wiring, index: int) -> None:
+        super().__init__(wiring)
         self.name = f"sender-{index + 1}"
-        self._wiring, self._index = wiring, index
+        self._index = index
         self._pair: tuple[socket.socket, socket.socket] | None = None
 
     def ready(self) -> bool:
         return self._wiring.control is not None
 
     def before_fork(self) -> None:
+        super().before_fork()
         self._pair = socket.socketpair()
 
     def in_parent(self) -> None:
+        super().in_parent()
         assert self._pair is not None and self._wiring.control is not None  # noqa: S101, PT018 - ready said so
         theirs, ours = self._pair
         self._wiring.senders_running.add(self._index)
@@ -191,16 +234,28 @@ class SenderPart(_Quiet):
         assert self._pair is not None  # noqa: S101 - made by before_fork
         theirs, ours = self._pair
         theirs.close()
+        link, wiring = self._own_link(), self._wiring
         if self._wiring.control:
             self._wiring.control.close()
         self._wiring.keep()
         lifeline.watch(lambda: os._exit(0))
         logs.start(self.name)
-        share = Share(self._index, self._wiring.senders)
-        return sender_process.run(self._wiring.config, ours, share, grace=SENDER_GRACE)
+        share = Share(self._index, wiring.senders)
+        return sender_process.run(wiring.config, ours, share, reload=link, number=wiring.number, grace=SENDER_GRACE)
 
     def ended(self) -> None:
+        super().ended()
         self._wiring.senders_running.discard(self._index)
+
+
+def _in_use(data: Path) -> list[InUse]:
+    """Return what the daemons that live on *data* say of their configurations."""
+    running = [one for one in daemons(data) if one.alive]
+    last = [answer.read(answer.path(data, one.roles)) for one in running]
+    return [
+        InUse(one.config_version, said is None or said.ok or said.pid != one.pid)
+        for one, said in zip(running, last, strict=True)
+    ]
 
 
 def _watch(lifeline: Lifeline) -> Callable[[], None]:

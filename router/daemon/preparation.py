@@ -11,10 +11,10 @@ from pathlib import Path
 
 from router.commands import CommandFile
 from router.config import Address, Config
-from router.errors import AlreadyRunning, ConfigError, Problem, RouterError
+from router.errors import AlreadyRunning, ConfigError, RouterError
 from router.logs import Log
 from router.store.sqlite import SqliteStore
-from router.store.sqlite_reading import SqliteReading
+from router.worker.fitting import changed_since_paused, former_names, paused, stranded
 from router.worker.orders import CURSOR, Orders
 from router.worker.routing import Routing
 
@@ -86,40 +86,16 @@ def prepare_store(config: Config, log: Log) -> None:
     """Bring the store up to date and refuse a configuration that would strand deliveries."""
     store = SqliteStore.open(config.data)
     try:
-        formerly = {name: d.formerly for name, d in config.destinations.items() if d.formerly}
         orders = Orders(store, Routing(store, config), config, log)
         with store.transaction():
-            store.know(config.destinations, formerly)
+            store.know(config.destinations, former_names(config))
             # A daemon that will not start must still hear `give-up`: it is how an operator gets it to start.
             orders.obey(CommandFile(config.data), store.cursors().get(CURSOR, 0), time.time())
         log.flush()
-        stranded = store.unknown_destinations(config.destinations)
-        if stranded:
-            raise ConfigError([_stranded(config, name, count) for name, count in sorted(stranded.items())])
-        _resume_changed(config, store, log)
+        if problems := stranded(store, config):
+            raise ConfigError(problems)
+        for name in changed_since_paused(config, paused(config)):
+            store.resume(name, time.time())
+            log.say("daemon", f"{name}: its settings have changed since it was paused; sending again")
     finally:
         store.close()
-
-
-def _stranded(config: Config, name: str, count: int) -> Problem:
-    text = f'destination "{name}" is gone from the configuration, but {count} deliveries to it are unfinished'
-    hint = (
-        f"put it back; or say `formerly: {name}` on the destination that replaces it; or move them to the dead "
-        f"letters: callrouter give-up {name}"
-    )
-    return Problem(str(config.path), 1, 1, text, hint)
-
-
-def _resume_changed(config: Config, store: SqliteStore, log: Log) -> None:
-    """End a pause that the destination's own answer caused, once its settings are no longer the refused ones."""
-    reading = SqliteReading.open(config.data)
-    try:
-        rows = reading.destinations()
-    finally:
-        reading.close()
-    for row in rows:
-        destination = config.destinations.get(row.name)
-        if destination and row.paused_fingerprint and row.paused_fingerprint != destination.fingerprint:
-            with store.transaction():
-                store.resume(row.name, time.time())
-            log.say("daemon", f"{row.name}: its settings have changed since it was paused; sending again")

@@ -19,18 +19,26 @@ class StateFile:
         only = sorted(roles)[0] if len(roles) == 1 else None
         self._path = config.data / (f"daemon-{only}.json" if only else "daemon.json")
         self.addresses = addresses
-        self._head = {
-            "pid": os.getpid(),
-            "version": __version__,
-            "started_at": time.time(),
+        self._head = {"pid": os.getpid(), "version": __version__, "started_at": time.time(), **addresses}
+        self._children: Sequence[Child] = ()
+        self._use(config, ())
+
+    def use(self, config: Config, restart: Sequence[str]) -> None:
+        """Say from now on that *config* is in use, and that what it says of *restart* waits for the next start."""
+        self._use(config, restart)
+        self.write(self._children)
+
+    def _use(self, config: Config, restart: Sequence[str]) -> None:
+        self._head |= {
             "config": str(config.path),
             "config_version": config.version,
-            **addresses,
             "disabled": {name: each.disabled for name, each in config.destinations.items() if each.disabled},
+            "restart": list(restart),
         }
 
     def write(self, children: Sequence[Child]) -> None:
         """Put the processes as they are now in place of what the file said."""
+        self._children = children
         processes = [
             {
                 "name": child.part.name,

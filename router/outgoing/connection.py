@@ -145,19 +145,23 @@ class _DeadlineTLS(ssl.SSLSocket):
         return super().send(*args, **kwargs)
 
 
-@lru_cache(maxsize=64)
 def tls_context(ca: Path | None) -> ssl.SSLContext:
-    """Return the one context for all connections that trust *ca* (None: the public authorities).
+    """Return the one context for all connections that trust *ca* as it is now (None: the public authorities).
 
     Loading the authorities costs 25 ms, which a connection of its own context would pay each time. Raises
     DestinationUnusable when the file cannot be read.
     """
-    context = create_urllib3_context()
-    context.sslsocket_class = _DeadlineTLS
     try:
-        context.load_verify_locations(ca or DEFAULT_CA_BUNDLE_PATH)
+        return _tls_context(ca, ca.stat().st_mtime_ns if ca else 0)
     except OSError as ex:
         raise DestinationUnusable(f"the file of certificate authorities {ca} cannot be read: {ex.strerror}") from ex
+
+
+@lru_cache(maxsize=64)
+def _tls_context(ca: Path | None, changed_at: int) -> ssl.SSLContext:  # noqa: ARG001 - a changed file is read again
+    context = create_urllib3_context()
+    context.sslsocket_class = _DeadlineTLS
+    context.load_verify_locations(ca or DEFAULT_CA_BUNDLE_PATH)
     return context
 
 

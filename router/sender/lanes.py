@@ -20,7 +20,8 @@ _KEEPS_UP = 8
 class Lane:
     """The jobs of one destination and at most *limit* threads that make the attempts.
 
-    *attempts* is called once in each thread and returns what makes an attempt there. *report* is called with each
+    *attempts* is called in each thread, before its first job and after each ``change``, and returns what makes an
+    attempt there. *report* is called with each
     outcome, from any thread.
     """
 
@@ -41,6 +42,7 @@ class Lane:
         self._sending = 0
         #: Threads that are to rest before they take another job.
         self._too_many = 0
+        self._retired = False
 
     @property
     def backlog(self) -> int:
@@ -71,6 +73,20 @@ class Lane:
                 self._too_many = self._awake // 2
             self._finished = 0
 
+    def change(self, limit: int, attempts: Callable[[], Attempt]) -> None:
+        """Make what is begun from now on with *attempts*, and begin nothing while *limit* or more are under way."""
+        with self._lock:
+            self._limit, self._attempts = limit, attempts
+
+    def retire(self, reason: str) -> None:
+        """Stop, and end each thread once its attempt is over."""
+        self.stop(reason)
+        with self._lock:
+            self._retired = True
+            for _ in range(self._threads - self._awake):
+                self._parked.release()
+            self._awake = self._threads
+
     def stop(self, reason: str) -> None:
         """Begin no further attempt: report every waiting job as released."""
         with self._lock:
@@ -89,10 +105,16 @@ class Lane:
             self._awake += 1
 
     def _drain(self) -> None:
-        attempt = self._attempts()
+        made_by, attempt = None, None
         while True:
             with self._lock:
-                job = self._jobs.popleft() if self._jobs and not self._too_many else None
+                if self._retired:
+                    self._awake -= 1
+                    self._threads -= 1
+                    return
+                too_many = self._too_many or self._awake > self._limit
+                job = self._jobs.popleft() if self._jobs and not too_many else None
+                attempts = self._attempts
                 if job is None:
                     self._awake -= 1
                     self._too_many = max(0, self._too_many - 1)
@@ -101,6 +123,8 @@ class Lane:
             if job is None:
                 self._parked.acquire()
                 continue
+            if attempt is None or attempts is not made_by:
+                made_by, attempt = attempts, attempts()
             self._report(attempt(job))
             with self._lock:
                 self._sending -= 1

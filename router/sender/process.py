@@ -8,11 +8,13 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from router.config.model import Config
+from router.config.model import Config, Destination
+from router.reload.follower import Follower
+from router.reload.link import Link
 from router.sender import Job, Outcome, Share
-from router.sender.attempt import Attempts, released
+from router.sender.attempt import Attempt, Attempts, released
 from router.sender.frames import Decoder, encode
 from router.sender.lanes import Lane
 
@@ -29,13 +31,26 @@ GROUP = 64
 _STOPPING = "the sender is stopping"
 
 
-def run(config: Config, sock: socket.socket, share: Share, *, grace: float = 10.0) -> int:
+def run(
+    config: Config, sock: socket.socket, share: Share, *, reload: Link, number: int = 0, grace: float = 10.0
+) -> int:
     """Serve jobs from *sock* until it closes or SIGTERM comes; return the exit code.
+
+    *config* is that of reload *number*; over *reload* come others, which are used from the next attempt on.
 
     Each destination gets as many threads as *share* gives it. At the end nothing new is begun: what waits is reported
     as released, and what is being sent has *grace* seconds to end. Must run in the main thread.
     """
-    return _Sender(config, sock, share).run(grace)
+    return _Sender(config, sock, share, reload, number).run(grace)
+
+
+def _attempts(config: Config, destination: Destination) -> Callable[[], Attempt]:
+    overrides = config.routes.overrides(destination.name)
+    return lambda: Attempts(destination, overrides).make
+
+
+def _not_served(name: str) -> str:
+    return f"this sender does not serve {name}"
 
 
 class _Reports:
@@ -65,13 +80,16 @@ class _Reports:
 
 
 class _Sender:
-    def __init__(self, config: Config, sock: socket.socket, share: Share) -> None:
+    def __init__(self, config: Config, sock: socket.socket, share: Share, reload: Link, number: int) -> None:
         self._config = config
+        self._follower = Follower(reload, config, number=number, use=self._use)
         self._sock = sock
         self._share = share
         self._decoder = Decoder(Job)
         self._reports = _Reports(sock)
         self._lanes: dict[str, Lane] = {}
+        #: Lanes of destinations that are not served any more, while an attempt is under way.
+        self._retired: list[Lane] = []
         self._next_tick = self._next_look = 0.0
         self._woken, self._wake = socket.socketpair()
 
@@ -92,8 +110,11 @@ class _Sender:
 
     def _turn(self) -> bool:
         """Take in what has come; return False when it is time to end."""
-        readable, _, _ = select.select([self._sock, self._woken], [], [], self._patience())
+        listened_to: list[socket.socket | Follower] = [self._sock, self._woken, self._follower]
+        readable, _, _ = select.select(listened_to, [], [], self._patience())
         if self._woken in readable:
+            return False
+        if self._follower in readable and not self._follower.hear():
             return False
         if self._sock in readable:
             jobs = self._receive()
@@ -107,10 +128,11 @@ class _Sender:
             self._next_look = now + LOOK
             for lane in self._lanes.values():
                 lane.tick()
+            self._retired = [lane for lane in self._retired if lane.sending]
         return True
 
     def _patience(self) -> float | None:
-        lanes = self._lanes.values()
+        lanes = [*self._lanes.values(), *self._retired]
         if any(lane.backlog for lane in lanes):
             return TICK
         # An outcome that just missed the last flush must not wait for a send that takes long.
@@ -136,7 +158,7 @@ class _Sender:
             if lane:
                 lane.put(some)
             else:
-                self._release(some, f"this sender does not serve {name}")
+                self._release(some, _not_served(name))
 
     def _release(self, jobs: Iterable[Job], reason: str) -> None:
         for job in jobs:
@@ -145,15 +167,26 @@ class _Sender:
 
     def _open(self, name: str) -> Lane | None:
         destination = self._config.destinations.get(name)
-        if destination is None or destination.disabled:
+        if destination is None or (limit := self._limit(destination)) < 1:
             return None
-        limit = self._share.threads(name, destination.concurrency)
-        if limit < 1:
-            return None
-        overrides = self._config.routes.overrides(name)
-        lane = Lane(name, limit, lambda: Attempts(destination, overrides).make, self._report)
+        lane = Lane(name, limit, _attempts(self._config, destination), self._report)
         self._lanes[name] = lane
         return lane
+
+    def _limit(self, destination: Destination) -> int:
+        return 0 if destination.disabled else self._share.threads(destination.name, destination.concurrency)
+
+    def _use(self, config: Config, _: int) -> None:
+        """Serve by *config*. Every plugin is made anew: what it was made of may have changed behind an equal text."""
+        self._config = config
+        for name, lane in list(self._lanes.items()):
+            destination = config.destinations.get(name)
+            if destination is not None and (limit := self._limit(destination)) > 0:
+                lane.change(limit, _attempts(config, destination))
+            else:
+                lane.retire(_not_served(name))
+                self._retired.append(self._lanes.pop(name))
+        self._reports.flush()
 
     def _report(self, outcome: Outcome) -> None:
         idle = not any(lane.backlog for lane in tuple(self._lanes.values()))
@@ -163,7 +196,8 @@ class _Sender:
         for lane in self._lanes.values():
             lane.stop(_STOPPING)
         self._reports.flush()
-        while time.monotonic() < deadline and any(lane.sending for lane in self._lanes.values()):
+        lanes = [*self._lanes.values(), *self._retired]
+        while time.monotonic() < deadline and any(lane.sending for lane in lanes):
             # Jobs that were under way to us when the end came go back as well.
             readable, _, _ = select.select([self._sock], [], [], TICK)
             late = self._receive() if readable else []

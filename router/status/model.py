@@ -36,6 +36,8 @@ class Daemon:
     alive: bool
     #: Destination → why nothing is sent to it.
     disabled: Mapping[str, str] = field(default_factory=dict)
+    #: Keys of its configuration whose values take effect at its next start.
+    restart: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

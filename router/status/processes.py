@@ -50,6 +50,7 @@ def _read(path: Path, roles: tuple[str, ...]) -> Daemon | None:
             processes=tuple(_process(process, alive) for process in said["processes"]),
             alive=alive,
             disabled=dict(said.get("disabled", {})),
+            restart=tuple(map(str, said.get("restart", ()))),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

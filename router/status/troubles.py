@@ -126,7 +126,8 @@ def _of_a_destination(where: DestinationStatus, found: Findings) -> Iterator[Tro
         yield Trouble(
             "attention",
             f'"{where.name}" is disabled, and {owed} for it',
-            f"It is disabled because {where.disabled}. Mend that and start callrouter again, or give up what waits.",
+            f"It is disabled because {where.disabled}. Mend that and reload, or restart after setting a variable; or "
+            "give up what waits.",
             command(f"give-up {name}", found.config),
         )
     if where.paused_at is not None:
@@ -177,9 +178,16 @@ def _worth_knowing(found: Findings) -> Iterator[Trouble]:
     if any(daemon.alive and daemon.config_version != found.config_version for daemon in found.daemons):
         yield Trouble(
             "note",
-            f"{found.config.name} has changed since the daemon started",
-            "Check it, then start the daemon again to use it.",
-            command("check", found.config),
+            f"{found.config.name} has changed since the daemon read it",
+            "A reload applies it, or says what is wrong with it and changes nothing.",
+            command("reload", found.config),
+        )
+    waits = sorted({key for daemon in found.daemons if daemon.alive for key in daemon.restart})
+    if waits:
+        yield Trouble(
+            "note",
+            f"waiting for the next start: {', '.join(waits)}",
+            "Everything else that has changed is in use. Restart callrouter when it suits you.",
         )
     if found.commands_waiting and not found.delivering:
         recorded = "1 recorded command waits" if found.commands_waiting == 1 else "recorded commands wait"

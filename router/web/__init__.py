@@ -21,7 +21,7 @@ App = falcon.asgi.App[Any, Any]
 
 
 def make_ingest_app(
-    config: Config,
+    config: Callable[[], Config],
     inbox: Inbox,
     counters: Counters,
     readiness: Callable[[], Sequence[str]],
@@ -29,7 +29,8 @@ def make_ingest_app(
 ) -> App:
     """Return the application of the public listener. It closes *inbox* when the server that runs it stops.
 
-    ``readiness`` returns a sentence for each reason why callrouter is not doing its work; it is called in a thread.
+    *config* returns the configuration in use; it is asked once for each request. ``readiness`` returns a sentence for
+    each reason why callrouter is not doing its work; it is called in a thread.
     """
     app = _make_app(readiness, request_type=Incoming, middleware=[_Closing(inbox)])
     app.add_route("/webhooks/{source}", Webhooks(config, inbox, counters, now))

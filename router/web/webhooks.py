@@ -45,21 +45,24 @@ class Counters(Protocol):
 class Webhooks:
     """Accepts call events; answers only after they are on disk."""
 
-    def __init__(self, config: Config, inbox: Inbox, counters: Counters, now: Callable[[], float]) -> None:
-        self._sources = config.sources
-        self._proxies = config.trusted_proxies
+    def __init__(
+        self, config: Callable[[], Config], inbox: Inbox, counters: Counters, now: Callable[[], float]
+    ) -> None:
+        self._config = config
         self._inbox = inbox
         self._counters = counters
         self._now = now
 
     async def on_post(self, req: Incoming, resp: falcon.asgi.Response, source: str) -> None:
-        settings = self._sources.get(source)
+        # Once: a reload must not show one request two configurations.
+        config = self._config()
+        settings = config.sources.get(source)
         if settings is None:
             self._counters.rejected("", "unknown_source")
             raise falcon.HTTPNotFound(description="config.yaml names no such source.")
         body = await self._body(req, source)
         received_at = self._now()
-        address, remote = sender(req, self._proxies)
+        address, remote = sender(req, config.trusted_proxies)
         if settings.authentication:
             self._authenticate(settings, Request(Headers(req), _query(req), body, address, received_at), resp)
         faults: tuple[Fault, ...] = ()

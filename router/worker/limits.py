@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from router.config import Config
+from router.sender import Share
 from router.units import Rate
 
 #: Beyond what is being sent, this many deliveries wait with the senders, so that none of them idles for a turn.
@@ -42,3 +45,36 @@ class Bucket:
     def next_at(self) -> float:
         """Return when one more will be allowed."""
         return self.at + max(0.0, 1.0 - self.tokens) * self.rate.seconds / self.rate.count
+
+    def going_on(self, rate: Rate, now: float) -> Bucket:
+        """Return the bucket that goes on with another *rate*: with no more than is in this one."""
+        fresh = Bucket.full(rate, now)
+        fresh.tokens = min(fresh.tokens, float(self.allowed(now)))
+        return fresh
+
+
+class Limits:
+    """The shares and buckets of all destinations of a configuration."""
+
+    def __init__(self, config: Config, senders: int, now: float, before: Mapping[str, Bucket] | None = None) -> None:
+        """Begin with what is left in the buckets *before*, by the names that destinations have now."""
+        self._before = before or {}
+        #: Destination → the senders that have a part in its concurrency.
+        self.shares = {
+            name: [i for i in range(senders) if Share(i, senders).threads(name, destination.concurrency)]
+            for name, destination in config.destinations.items()
+        }
+        self.buckets = {
+            name: self._bucket(name, destination.rate, now)
+            for name, destination in config.destinations.items()
+            if destination.rate
+        }
+
+    def _bucket(self, name: str, rate: Rate, now: float) -> Bucket:
+        if name not in self._before:
+            return Bucket.full(rate, now)
+        return self._before[name] if self._before[name].rate == rate else self._before[name].going_on(rate, now)
+
+    def until_rate(self, now: float, most: float) -> float:
+        """Return the seconds until a bucket allows more, *most* where none holds anything up."""
+        return min((bucket.next_at() - now for bucket in self.buckets.values()), default=most)

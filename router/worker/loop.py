@@ -20,12 +20,15 @@ from router.errors import StoreError
 from router.inbox.reader import InboxReader
 from router.logs import Log
 from router.metrics import Metrics
-from router.sender import Outcome, Share
+from router.reload.follower import Follower
+from router.reload.link import Link
+from router.sender import Outcome
 from router.store import Attempt, Claim, Lapsed, Owed, Store
 from router.units import spell
 from router.worker import report
 from router.worker.clockwatch import ClockWatch
-from router.worker.limits import Bucket, room
+from router.worker.fitting import fit, former_names
+from router.worker.limits import Limits, room
 from router.worker.orders import CURSOR, Orders
 from router.worker.routing import Routed, Routing
 from router.worker.senders import Ended
@@ -42,6 +45,8 @@ TICK = 1.0
 LEASE, RENEW_EVERY = 120.0, 30.0
 #: Seconds before a store that refused is asked again.
 STORE_PAUSE = 1.0
+#: Seconds to claim nothing while the senders follow in a reload, or until the supervisor says that they have.
+FOLLOWING = 5.0
 
 
 @dataclass(slots=True)
@@ -72,9 +77,12 @@ class Worker:
         log: Log,
         metrics: Metrics,
         control: socket.socket,
+        reload: Link,
         senders: int,
+        number: int = 0,
         store_pause: float = STORE_PAUSE,
     ) -> None:
+        """Work by *config*, which is that of reload *number*, and hear over *reload* of others."""
         self.config, self.store, self.log, self.metrics = config, store, log, metrics
         self.owner = f"{os.getpid()}-{time.time_ns():x}"
         self.routing = Routing(store, config)
@@ -82,17 +90,14 @@ class Worker:
         self.commands = CommandFile(config.data)
         self.inbox = InboxReader(config.data / "inbox")
         self.cursors = store.cursors()
-        self.wires = Wires(config.data, control)
+        self.wires = Wires(config.data, control, reload)
         self.senders = self.wires.senders
-        self.shares = {
-            name: [i for i in range(senders) if Share(i, senders).threads(name, destination.concurrency)]
-            for name, destination in config.destinations.items()
-        }
-        self.buckets = {
-            name: Bucket.full(destination.rate, clock.now())
-            for name, destination in config.destinations.items()
-            if destination.rate
-        }
+        self.limits = Limits(config, senders, clock.now())
+        self.follower = Follower(reload, config, number=number, use=self._move_to, done=self._everybody_moved)
+        self._reload, self._sender_count = reload, senders
+        #: Deliveries whose attempt may still be one with the settings before the last reload.
+        self._with_earlier_settings: set[int] = set()
+        self._claim_from = 0.0
         self.watch = ClockWatch(clock.now())
         self._clock_is_right = True
         self._store_pause = store_pause
@@ -128,6 +133,8 @@ class Worker:
     def gather(self, seconds: float) -> None:
         """Take in what has come, waiting up to *seconds* for it."""
         self._pending += self.wires.gather(seconds)
+        if self.wires.reload_waits and not self.follower.hear():
+            self.wires.forget_reload(self._reload)
 
     def _stop(self, *_: object) -> None:
         self._stopping = True
@@ -141,11 +148,8 @@ class Worker:
         wait = min(self._next_tick - now, TICK)
         if due is not None and not self._stopping:
             # A delivery that is due and was not claimed waits for room or rate, which come with other news.
-            wait = min(wait, due - now) if due > now else min(wait, self._until_rate(now))
+            wait = min(wait, due - now) if due > now else min(wait, self.limits.until_rate(now, TICK))
         return max(0.0, wait)
-
-    def _until_rate(self, now: float) -> float:
-        return min((bucket.next_at() - now for bucket in self.buckets.values()), default=TICK)
 
     # One turn --------------------------------------------------------------------------------------------
 
@@ -199,7 +203,12 @@ class Worker:
 
     def _record(self, turn: Turn, ended: Ended, now: float) -> None:
         claim, outcome = ended.claim, ended.outcome
-        destination = self.config.destinations[claim.destination]
+        destination = self.config.destinations.get(claim.destination)
+        earlier = claim.delivery_id in self._with_earlier_settings
+        self._with_earlier_settings.discard(claim.delivery_id)
+        if destination is None:
+            # Given up, or else a reload would not have let it go.
+            return
         attempt, pause = judge(
             outcome,
             owed=self._believed(claim.owed, now),
@@ -209,7 +218,7 @@ class Worker:
         )
         if self.store.record(attempt):
             turn.attempts.append((claim, attempt))
-        if pause:
+        if pause and not earlier:
             self.store.pause(claim.destination, pause, destination.fingerprint, now)
             turn.paused.append((claim.destination, pause))
 
@@ -257,11 +266,13 @@ class Worker:
         turn.routed += [(routed, now) for routed in self.routing.end_calls(until, silent=self._clock_is_right)]
 
     def _claim(self, turn: Turn, now: float) -> None:
+        if time.monotonic() < self._claim_from:
+            return
         for name, destination in self.config.destinations.items():
-            if destination.disabled or not self.senders.able(self.shares[name]):
+            if destination.disabled or not self.senders.able(self.limits.shares[name]):
                 continue
             limit = min(MOST_CLAIMS, room(destination.concurrency, self.senders.in_hand(name)))
-            bucket = self.buckets.get(name)
+            bucket = self.limits.buckets.get(name)
             if bucket:
                 limit = min(limit, bucket.allowed(now))
             if limit <= 0:
@@ -277,7 +288,7 @@ class Worker:
                     turn.attempts.append((claim, expired))
 
     def _after(self, turn: Turn, seconds: float) -> None:
-        self.senders.hand_over(turn.claims, self.shares)
+        self.senders.hand_over(turn.claims, self.limits.shares)
         self.wires.mind_unsent()
         now = clock.now()
         for routed, received_at in turn.routed:
@@ -290,6 +301,35 @@ class Worker:
         if turn.ticked:
             self._upkeep(now)
         self.log.flush()
+
+    # Reload ----------------------------------------------------------------------------------------------
+
+    def _move_to(self, config: Config, number: int) -> None:
+        """Work by *config* from the next turn on; raises ConfigError and StoreError, and then nothing has changed."""
+        # What operators have asked for counts first: they may just have given up what keeps a destination.
+        self._next_tick = 0.0
+        self.turn()
+        routing = Routing(self.store, config)
+        orders = Orders(self.store, routing, config, self.log)
+        names = {old: new for new, old in former_names(config).items() if old in self.config.destinations}
+        left = {names.get(name, name): bucket for name, bucket in self.limits.buckets.items()}
+        limits = Limits(config, self._sender_count, clock.now(), left)
+        for name in fit(self.store, config, number, clock.now()):
+            self.log.say("daemon", f"{name}: its settings have changed since it was paused; sending again")
+        # From here on it is decided, and nothing may fail.
+        before, self.config = self.config, config
+        self.routing, self.orders, self.limits = routing, orders, limits
+        self.senders.rename(names)
+        for ended in self._pending:
+            ended.claim.destination = names.get(ended.claim.destination, ended.claim.destination)
+        changed = {name for name, one in config.destinations.items() if _fingerprint(before, name) != one.fingerprint}
+        in_hand = self.senders.claims()
+        self._with_earlier_settings |= {claim.delivery_id for claim in in_hand if claim.destination in changed}
+        # Until the senders have moved, they would send with the settings of before.
+        self._claim_from = time.monotonic() + FOLLOWING
+
+    def _everybody_moved(self) -> None:
+        self._claim_from = 0.0
 
     # Upkeep ----------------------------------------------------------------------------------------------
 
@@ -320,6 +360,11 @@ class Worker:
             with self.store.transaction():
                 self.store.move_cursor(segment, None)
             self.cursors.pop(segment, None)
+
+
+def _fingerprint(config: Config, name: str) -> str | None:
+    destination = config.destinations.get(name)
+    return destination.fingerprint if destination else None
 
 
 def _claim_of(lapsed: Lapsed) -> Claim:

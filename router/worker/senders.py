@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from router.sender import Job, Outcome
@@ -51,6 +51,17 @@ class Senders:
     def total(self) -> int:
         """How many deliveries are with the senders now."""
         return sum(len(connection.in_hand) for connection in self.connections.values())
+
+    def claims(self) -> list[Claim]:
+        """Return everything that is with the senders now."""
+        return [claim for connection in self.connections.values() for claim in connection.in_hand.values()]
+
+    def rename(self, names: Mapping[str, str]) -> None:
+        """Call destinations by their new names: *names* is old → new."""
+        for claim in self.claims():
+            claim.destination = names.get(claim.destination, claim.destination)
+        for old, new in names.items():
+            self._in_hand[new] = self._in_hand.get(new, 0) + self._in_hand.pop(old, 0)
 
     def hand_over(self, claims: Iterable[Claim], shares: dict[str, list[int]]) -> None:
         """Give each claim to the least loaded sender among ``shares[destination]``."""

@@ -1,4 +1,4 @@
-"""What the worker listens to: the pipe that wakes it, the supervisor that brings new senders, and the senders."""
+"""What the worker listens to: the pipe that wakes it, the supervisor with what it brings, and the senders."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import socket
 from pathlib import Path
 
 from router import clock
+from router.reload.link import Link
 from router.worker.senders import Ended, Senders
 
 
 class Wires:
     """Everything that can end the worker's sleep."""
 
-    def __init__(self, data: Path, control: socket.socket) -> None:
+    def __init__(self, data: Path, control: socket.socket, reload: Link) -> None:
         self.senders = Senders()
         #: The pipe's descriptor; writing a byte to it wakes the worker.
         self.wake = _open_wake(data)
@@ -23,18 +24,28 @@ class Wires:
         self._selector = selectors.DefaultSelector()
         self._selector.register(control, selectors.EVENT_READ, "control")
         self._selector.register(self.wake, selectors.EVENT_READ, "wake")
+        self._selector.register(reload, selectors.EVENT_READ, "reload")
+        #: Whether the supervisor says something of another configuration.
+        self.reload_waits = False
 
     def gather(self, seconds: float) -> list[Ended]:
         """Wait up to *seconds* for something to happen; return the attempts that ended."""
         ended: list[Ended] = []
+        self.reload_waits = False
         for key, events in self._selector.select(seconds):
             if key.data == "wake":
                 os.read(self.wake, 4096)
+            elif key.data == "reload":
+                self.reload_waits = True
             elif key.data == "control":
                 ended += self._meet_sender()
             else:
                 ended += self._hear(key.data, events)
         return ended
+
+    def forget_reload(self, reload: Link) -> None:
+        """The supervisor is gone: there is nothing more to hear from it."""
+        self._selector.unregister(reload)
 
     def mind_unsent(self) -> None:
         """Ask to be told when a sender that would not take all can take more."""

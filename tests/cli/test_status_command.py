@@ -20,6 +20,7 @@ def test_all_is_well_with_a_running_daemon(run, config, played, daemon_says):
     assert ran.out.startswith("All is well.")
     assert ran.code == 0
     assert "worker" in ran.out
+    assert f"version {config.version} of config.yaml" in ran.out
     assert "What to do" not in ran.out
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import ssl
@@ -147,3 +148,14 @@ def _copy(source: socket.socket, sink: socket.socket) -> None:
         sink.shutdown(socket.SHUT_WR)
     except OSError:
         pass
+
+
+def test_a_file_of_authorities_that_has_changed_is_read_again(authority, tmp_path):
+    path = tmp_path / "ca.pem"
+    path.write_bytes((authority / "cert.pem").read_bytes())
+    before = tls_context(path)
+    assert tls_context(path) is before
+
+    os.utime(path, ns=(0, path.stat().st_mtime_ns + 1))
+
+    assert tls_context(path) is not before

@@ -12,7 +12,9 @@ from pathlib import Path
 
 from router.config.model import Address, Config, Destination
 from router.errors import TemporaryFailure
+from router.matching import Condition
 from router.plugin import Delivery, Plugin, Secret, Settings, Template, setting
+from router.reload.link import Link
 from router.retry import RetryPolicy
 from router.routes import Routes, Rule
 from router.sender import Share
@@ -91,10 +93,11 @@ def main() -> int:
         trusted_proxies=(),
         sources={},
         destinations={name: destination(name, count, str(here)) for name, count in arguments["to"].items()},
-        routes=Routes([Rule("vip", lambda _: True, ("saying",), overrides={"saying": own_text(str(here))})]),
+        routes=Routes([Rule("vip", Condition(()), ("saying",), overrides={"saying": own_text(str(here))})]),
     )
     sock = socket.socket(fileno=arguments["fd"])
-    return run(config, sock, Share(*arguments["share"]), grace=arguments["grace"])
+    reload = Link(socket.socket(fileno=arguments["reload"]))
+    return run(config, sock, Share(*arguments["share"]), reload=reload, grace=arguments["grace"])
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from router.calls import Call
+from router.reload.link import Link
 from router.sender import Job, Outcome
 from router.sender.frames import Decoder, encode
 from tests.harness.waiting import until
@@ -33,16 +34,25 @@ class SenderProcess:
     def __init__(self, folder: Path, concurrency: dict[str, int], *, share: tuple[int, int], grace: float) -> None:
         self.folder = folder
         self.socket, theirs = socket.socketpair()
+        self.link, its_link = Link.pair()
         arguments = json.dumps(
-            {"fd": theirs.fileno(), "folder": str(folder), "to": concurrency, "share": share, "grace": grace}
+            {
+                "fd": theirs.fileno(),
+                "reload": its_link.fileno(),
+                "folder": str(folder),
+                "to": concurrency,
+                "share": share,
+                "grace": grace,
+            }
         )
         self.process = subprocess.Popen(
             [sys.executable, PROGRAM, arguments],
-            pass_fds=[theirs.fileno()],
+            pass_fds=[theirs.fileno(), its_link.fileno()],
             stderr=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
         )
         theirs.close()
+        its_link.close()
         self._decoder = Decoder(Outcome)
         self.frames: list[int] = []
         self.socket.settimeout(20)
@@ -68,6 +78,7 @@ class SenderProcess:
 
     def close(self) -> str:
         self.socket.close()
+        self.link.close()
         self.let_go()
         _, errors = self.process.communicate(timeout=20)
         return errors.decode()

@@ -144,3 +144,89 @@ def test_small_destinations_spread_over_the_senders():
     first = sum(Share(0, 2).threads(name, 1) for name in names)
 
     assert 10 < first < 30
+
+
+def test_after_a_change_the_next_job_is_sent_the_new_way(sends):
+    lane = lane_of(sends, 1)
+    lane.put([make_job(number) for number in range(2)])
+    wait_for(lambda: sends.under_way == 1)
+
+    lane.change(1, lambda: lambda job: Outcome(job.delivery_id, 1, "delivered", "the new way"))
+    sends.go.set()
+
+    wait_for(lambda: len(sends.outcomes) == 2)
+    assert [outcome.reason for outcome in sends.outcomes] == [None, "the new way"]
+
+
+def test_a_lower_limit_holds_as_soon_as_what_was_begun_has_ended(sends):
+    gate = threading.Semaphore(0)
+    most = []
+
+    def attempts():
+        sends.attempts()
+
+        def attempt(job):
+            with sends._lock:
+                sends.under_way += 1
+            gate.acquire(timeout=20)
+            with sends._lock:
+                most.append(sends.under_way)
+                sends.under_way -= 1
+            return Outcome(job.delivery_id, 1, "delivered")
+
+        return attempt
+
+    lane = Lane("crm", 4, attempts, sends.outcomes.append)
+    lane.put([make_job(number) for number in range(12)])
+    for expected in (1, 2, 4):
+        wait_for(lambda expected=expected: sends.under_way == expected)
+        lane.tick()
+
+    lane.change(1, attempts)
+    for ended in range(1, 13):
+        gate.release()
+        wait_for(lambda ended=ended: len(sends.outcomes) == ended)
+        lane.tick()
+
+    # Those four, and then one after the other.
+    assert most == [4, 3, 2, *[1] * 9]
+
+
+def test_a_higher_limit_is_used(sends):
+    lane = lane_of(sends, 1)
+    lane.put([make_job(number) for number in range(8)])
+    wait_for(lambda: sends.under_way == 1)
+    lane.tick()
+    assert sends.under_way == 1
+
+    lane.change(3, sends.attempts)
+    for expected in (2, 3, 3):
+        lane.tick()
+        wait_for(lambda expected=expected: sends.under_way == expected)
+
+
+def test_a_lane_that_is_retired_gives_back_what_waits_and_ends_its_threads(sends):
+    lane = Lane("retired-lane", 2, sends.attempts, sends.outcomes.append)
+    lane.put([make_job(number) for number in range(5)])
+    wait_for(lambda: sends.under_way == 1)
+    lane.tick()
+    wait_for(lambda: sends.under_way == 2)
+
+    lane.retire("this sender does not serve it")
+    assert [outcome.kind for outcome in sends.outcomes] == ["released"] * 3
+    sends.go.set()
+
+    wait_for(lambda: not any(thread.name.startswith("retired-lane") for thread in threading.enumerate()))
+    assert [outcome.kind for outcome in sends.outcomes] == ["released"] * 3 + ["delivered"] * 2
+    assert lane.sending == 0
+
+
+def test_a_thread_that_rests_ends_with_its_lane(sends):
+    sends.go.set()
+    lane = Lane("resting-lane", 2, sends.attempts, sends.outcomes.append)
+    lane.put([make_job(1)])
+    wait_for(lambda: len(sends.outcomes) == 1 and not lane.sending)
+
+    lane.retire("this sender does not serve it")
+
+    wait_for(lambda: not any(thread.name.startswith("resting-lane") for thread in threading.enumerate()))

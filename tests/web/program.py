@@ -63,7 +63,8 @@ def main() -> None:
     def factory() -> object:
         inbox = InboxWriter(folder / "inbox")
         counters = FileCounters(folder / "counts")
-        return make_ingest_app(config(folder), inbox, counters, lambda: [text] if (text := inbox.problem()) else [])
+        used = config(folder)
+        return make_ingest_app(lambda: used, inbox, counters, lambda: [text] if (text := inbox.problem()) else [])
 
     listener = socket.create_server(("127.0.0.1", 0), backlog=512)
     print(listener.getsockname()[1], flush=True)

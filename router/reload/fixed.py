@@ -1,0 +1,44 @@
+"""What a running daemon cannot change: where it listens, and where its data is. The next start uses the new values."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from router.config import Config
+from router.config.scalars import is_loopback
+from router.errors import ConfigError, Problem
+
+
+def waits_for_restart(new: Config, running: Config) -> tuple[str, ...]:
+    """Return the keys whose values in *new* take effect at the next start only."""
+    fixed = {
+        "listen": (new.listen, running.listen),
+        "admin": (new.admin, running.admin),
+        "store": (new.data.absolute(), running.data.absolute()),
+    }
+    return tuple(key for key, (wanted, used) in fixed.items() if wanted != used)
+
+
+def keeping(new: Config, running: Config) -> Config:
+    """Return *new* as a daemon can use it that listens, and has its data, where *running* says.
+
+    Raises ConfigError where that would leave a source open to strangers until the next start.
+    """
+    if new.listen != running.listen and not is_loopback(running.listen):
+        opened = [
+            name
+            for name, source in new.sources.items()
+            if not source.authentication and (name not in running.sources or running.sources[name].authentication)
+        ]
+        if opened:
+            text = f'source "{opened[0]}" has no auth, and listen is {running.listen} until the next start'
+            hint = "until then anyone could post; give it an auth:, or restart instead of reloading"
+            raise ConfigError([Problem(str(new.path), 1, 1, text, hint)])
+    return replace(new, listen=running.listen, admin=running.admin, data=running.data)
+
+
+def said(keys: tuple[str, ...]) -> str:
+    """Return the sentence that names *keys*: ``listen and store changed: they take effect at the next start``."""
+    if len(keys) == 1:
+        return f"{keys[0]} changed: it takes effect at the next start"
+    return f"{', '.join(keys[:-1])} and {keys[-1]} changed: they take effect at the next start"
