@@ -53,6 +53,10 @@ _BAD_TEXT = re.compile("[\0\ud800-\udfff]")
 _EARLIEST, _LATEST = "1970", "2200"
 
 
+#: json.dumps would make one for every event.
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+
+
 @dataclass(slots=True)
 class CallEvent:
     """One thing that happened to one call, as its source told it."""
@@ -76,7 +80,7 @@ class CallEvent:
         """
         microseconds = round(self.event_time * 1e6)
         same = [self.source, self.call_id, self.event_type, microseconds, self.fields.get("event_payload")]
-        canonical = json.dumps(same, sort_keys=True, separators=(",", ":")).encode()
+        canonical = _CANONICAL.encode(same).encode()
         # The offset puts moments before 1970 in front of later ones.
         return (microseconds + 2**63).to_bytes(8, "big") + blake2b(canonical, digest_size=16).digest()
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def until(condition: Callable[[], T], deadline: float = 10.0, *, what: str = "", every: float = 0.01) -> T:
+def until(condition: Callable[[], T], deadline: float = 20.0, *, what: str = "", every: float = 0.01) -> T:
     """Return the first truthy result of *condition*; raise AssertionError when *deadline* seconds bring none.
 
     An OSError or ValueError out of *condition* (nothing listens yet, a file is half-written) means not yet.
