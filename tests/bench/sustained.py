@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import mean
 
-from tests.bench import setting
+from tests.bench import native, setting
 from tests.bench.report import Report, tell
 from tests.harness import processes
 from tests.harness.counters import Counters
@@ -70,8 +70,8 @@ def measure(folder: Path) -> Report:
         *(f"At {run.rate:,}/s: {fault}" for run in runs for fault in run.faults),
     ]
     how = (
-        f"Sender, callrouter and destination share {len(os.sched_getaffinity(0))} cores. Open loop over 64 "
-        "connections: an event is sent when it is due, however slow the answers; all times count from then. Backlog is "
+        f"Sender, callrouter and destination ({'both in C' if native.compiler() else 'both in Python'}) share "
+        f"{len(os.sched_getaffinity(0))} cores. Open loop over 64 connections: an event is sent when it is due, however slow the answers; all times count from then. Backlog is "
         "accepted minus arrived, looked at once a second. It is flat when the second half has no more than the first "
         "plus a tenth of a second's worth, and no look finds more than a second's worth. One run each."
     )
@@ -88,10 +88,11 @@ def _run(folder: Path, rate: int, order: str, seconds: int) -> Run:
     run = Run(rate, order, seconds)
     folder.mkdir(parents=True)
     path, counters = Counters.create(folder)
+    destination, sender = (native.Receiver, native.Load) if native.compiler() else (Receiver, Load)
     with (
-        Receiver(path) as receiver,
+        destination(path) as receiver,
         setting.daemon(folder, receiver.url, order=order) as daemon,
-        Load(daemon.url(), counters=path) as load,
+        sender(daemon.url(), counters=path) as load,
     ):
         load.start("open", rate=rate, seconds=WARM_UP)
         load.wait(60)
