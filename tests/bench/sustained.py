@@ -71,7 +71,8 @@ def measure(folder: Path) -> Report:
     ]
     how = (
         f"Sender, callrouter and destination ({'both in C' if native.compiler() else 'both in Python'}) share "
-        f"{len(os.sched_getaffinity(0))} cores. Open loop over 64 connections: an event is sent when it is due, however slow the answers; all times count from then. Backlog is "
+        f"{len(os.sched_getaffinity(0))} cores. Open loop over 64 "
+        "connections: an event is sent when it is due, however slow the answers; all times count from then. Backlog is "
         "accepted minus arrived, looked at once a second. It is flat when the second half has no more than the first "
         "plus a tenth of a second's worth, and no look finds more than a second's worth. One run each."
     )

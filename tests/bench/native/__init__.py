@@ -1,7 +1,7 @@
 """Sender and destination in C, for benchmarks of the whole way: Python's own would take a third of both cores.
 
-They stand in for ``tests.harness.load`` (its mode "open") and ``tests.harness.receiver``; where no compiler is, those are
-used, and the report says so.
+They stand in for ``tests.harness.load`` (its mode "open") and ``tests.harness.receiver``; where no compiler is, those
+are used, and the report says so.
 """
 
 from __future__ import annotations
