@@ -43,6 +43,7 @@ rules:
     send: [pager]
 always: [archive]
 unmatched: drop
+alerts: none
 """
 
 NOW = 1_760_000_000.0
