@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from router.calls import Step, facts
 from router.config import Config
 from router.config.model import Destination
 from router.event import ALERT
@@ -207,13 +208,16 @@ class Alerting:
     # Telling ---------------------------------------------------------------------------------------------
 
     def _make(self, alert: Alert) -> None:
-        told = event(alert, self._config)
-        self._store.keep_call(call(alert, told))
+        told, config = event(alert, self._config), self._config
+        about = call(alert, told)
+        # As of a call of which nothing is known: a plugin finds every fact that it knows of.
+        known = facts(about, told, Step(), zone=config.timezone, region=config.region, hours=config.hours)
+        self._store.keep_call(about)
         self._store.add_event(
             NewEvent(
                 key=told.key, source=told.source, call_id=told.call_id, event_type=told.event_type,
-                event_time=told.event_time, received_at=told.received_at, body=told.body, facts={}, late=False,
-                config_version=self._config.version, rules=(), unmatched=False, from_sender=False,
+                event_time=told.event_time, received_at=told.received_at, body=told.body, facts=known, late=False,
+                config_version=config.version, rules=(), unmatched=False, from_sender=False,
             ),
             [NewDelivery(to.name, None, to.order == "call") for to in self._recipients(alert)],
             now=alert.at,
