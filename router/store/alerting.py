@@ -53,7 +53,7 @@ class AlertStore(Protocol):
     def waiting(self) -> Mapping[str, Waiting]:
         """Return destination → its longest waiting delivery. A paused destination, or one owed nothing, is left out.
 
-        A delivery that waits for another of its call, or for an operator, does not count.
+        A delivery that waits for another of its call, or for an operator, does not count; nor does that of an alert.
         """
 
     def paused(self) -> Mapping[str, str]:

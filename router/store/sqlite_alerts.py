@@ -10,10 +10,14 @@ _COLUMNS = "what, about, since, last_at, told_at, untold, reason, over"
 
 # The oldest id is found in the index alone; each destination then costs one row of each table.
 _WAITING = """
+WITH alerts AS MATERIALIZED (
+    SELECT delivery.id FROM event INDEXED BY event_alert CROSS JOIN delivery ON event_id = event.id
+    WHERE event_type = 'alert' AND state = 0
+)
 SELECT name, max(coalesce(replayed_at, received_at), coalesce(resumed_at, 0)), attempts, due_at, reason
 FROM (SELECT destination.name, resumed_at,
              (SELECT min(delivery.id) FROM delivery INDEXED BY delivery_ready
-              WHERE destination_id = destination.id AND state = 0) AS oldest
+              WHERE destination_id = destination.id AND state = 0 AND delivery.id NOT IN alerts) AS oldest
       FROM destination WHERE paused_at IS NULL)
 CROSS JOIN delivery ON delivery.id = oldest
 CROSS JOIN event ON event.id = delivery.event_id
