@@ -152,6 +152,15 @@ def test_nothing_is_told_of_the_deliveries_of_alerts(watchman: Watchman) -> None
     assert watchman.alerts() == []
 
 
+def test_nothing_is_told_of_alerts_that_wait(watchman: Watchman) -> None:
+    watchman.dead()
+    watchman.later(2 * HOUR)
+
+    assert watchman.look() == []
+    watchman.store._db.execute("UPDATE delivery SET attempts = 7")
+    assert watchman.look() == []
+
+
 def test_an_alert_whose_only_reader_it_is_about_is_kept_and_sent_to_nobody(tmp_path: Path) -> None:
     watchman = Watchman(tmp_path, CONFIG.replace("[ops, pager]", "ops"))
     with closing(watchman.store):
