@@ -247,6 +247,15 @@ def test_a_clock_that_jumped_is_told_once_and_what_waited_meanwhile_proves_nothi
     assert right.startswith("the clock is believed again")
 
 
+def test_a_clock_that_was_set_back_keeps_no_alert_back(watchman: Watchman) -> None:
+    watchman.dead()
+    watchman.now -= 240 * HOUR
+
+    [told] = watchman.dead()
+
+    assert told.startswith("1 dead letter at crm: ")
+
+
 def test_an_alert_is_an_event_like_any_other_and_no_call(watchman: Watchman) -> None:
     watchman.dead("crm")
     [row] = watchman.events()
