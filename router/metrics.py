@@ -63,6 +63,7 @@ class Metrics:
         self._template_failures = counter(
             "template_failures", "Sent in plain words: a template could not be filled in.", "destination"
         )
+        self._alerts = counter("alerts", "Alerts, by what they say.", "kind")
         self._attempt_seconds = histogram("attempt_seconds", "How long attempts took.", _SLOW, "destination")
         self._delivery_seconds = histogram("delivery_seconds", "Acceptance to delivered.", _SLOW, "destination")
         # Looking a child up by its labels, and writing it, costs more than counting in a dictionary.
@@ -106,6 +107,10 @@ class Metrics:
             self._observe(self._route_seconds, seconds)
             if unmatched:
                 self._count(self._unmatched, source)
+
+    def alerted(self, kind: str) -> None:
+        """Count one alert."""
+        self._alerts.labels(kind).inc()
 
     def attempted(self, destination: str, outcome: str, seconds: float) -> None:
         """Count one attempt that took *seconds*."""

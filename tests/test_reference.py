@@ -12,7 +12,7 @@ import pytest
 
 from router import calls, event, matching, samples
 from router.calls import Call
-from router.config import destinations, hours, rules, settings, sources
+from router.config import alerts, destinations, hours, rules, settings, sources
 from router.filters import filters
 from router.matching.vocabulary import CHOICES, WORDS
 from router.store import State
@@ -37,6 +37,7 @@ def first_words(rows: list[tuple[str, ...]]) -> list[str]:
         # The package's own `load` hides the module of that name.
         ("Top level", importlib.import_module("router.config.load")._KEYS),
         ("Calls", ("settle", "stale_after")),
+        ("Alerts", alerts._KEYS),
         ("Intervals", hours._INTERVAL_KEYS),
         ("Time zones and holidays", hours._KEYS),
         ("Sources", sources._KEYS),
@@ -55,6 +56,9 @@ def test_the_defaults_on_the_configuration_page_are_the_real_ones(tmp_path: Path
     real: dict[str, Any] = {
         "settle": spell(loaded.settle),
         "stale_after": spell(loaded.stale_after),
+        "every": spell(loaded.alerts.every),
+        "backlog": spell(loaded.alerts.backlog),
+        "disk": f"{loaded.alerts.disk:.0%}",
         "validation": loaded.sources["phone"].validation,
         "invalid": loaded.sources["phone"].invalid,
         "after_dead_letter": destination.after_dead_letter,

@@ -298,6 +298,7 @@ def config(tmp_path):
         destinations: {archive: {type: file, path: archive.jsonl}}
         always: [archive]
         unmatched: drop
+        alerts: none
         rules: []
     """
     (tmp_path / "config.yaml").write_text(textwrap.dedent(text))
@@ -351,7 +352,7 @@ def test_only_the_refused_events_of_the_last_day_that_are_still_refused_ask_for_
 
 def test_the_daemon_is_believed_about_what_is_off_rather_than_this_shell(config, living):
     (config.path).write_text(
-        "sources: {phone: {}}\nalways: [slack]\nunmatched: drop\n"
+        "sources: {phone: {}}\nalways: [slack]\nunmatched: drop\nalerts: none\n"
         'destinations: {slack: {type: slack, url: "${SLACK_URL}", optional: true}}\n'
     )
     here = load(config.path, {"SLACK_URL": "https://hooks.example/x"})

@@ -50,6 +50,8 @@ def _show(status: Status, config: Config) -> None:
     screen.say()
     _destinations(found)
     screen.say()
+    _alerts(found, config)
+    screen.say()
     _machine(found, config)
     if status.troubles:
         screen.say()
@@ -149,6 +151,15 @@ def _standing(one: DestinationStatus, found: Findings) -> Cell:
     if one.paused_at is not None:
         return f"paused {screen.age(one.paused_at, found.now)}: {one.paused_reason}{held}", "yellow"
     return f"on{held}", "green" if not held else "yellow"
+
+
+def _alerts(found: Findings, config: Config) -> None:
+    off = [f"{name} (disabled: {why})" if why else name for name, why in found.alerts_to.items()]
+    screen.say("Alerts        " + (f"to {', '.join(off)}" if off else "none: nobody is told"))
+    for one in found.alerts:
+        told = ", ".join(f"{name} {state}" for name, state in one.told.items()) or "nobody is told"
+        at = screen.when(one.made_at, config.timezone, found.now)
+        screen.paragraph(f"              {at}  {screen.safe(one.sentence)} ({told})", hanging=16)
 
 
 def _machine(found: Findings, config: Config) -> None:

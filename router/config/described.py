@@ -23,11 +23,18 @@ TOP: Mapping[str, str] = {
     "rules": "Who hears of what. Every rule that matches fires.",
     "always": "Destinations that hear of every event of a sender.",
     "unmatched": "Destinations of events that no rule matches, or drop.",
+    "alerts": "Who is told of dead letters, paused destinations, refused events, a backlog and a full disk, or none.",
     "tests": "Calls, and who must hear of them; callrouter check runs them.",
 }
 CALLS: Mapping[str, str] = {
     "settle": "How long after the end of an unanswered call call_ended waits for later news.",
     "stale_after": "A call that is silent for so long is over, with outcome unknown.",
+}
+ALERTS: Mapping[str, str] = {
+    "to": "Destinations that are told.",
+    "every": "At most one alert in so long about one thing that goes on.",
+    "backlog": "An alert when something has waited for so long.",
+    "disk": "An alert when less of the disk is free: 10%.",
 }
 HOURS: Mapping[str, str] = {
     "intervals": "When it is open.",

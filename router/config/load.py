@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from router.config import scalars
+from router.config.alerts import read_alerts
 from router.config.destinations import apply_defaults, read_destinations
 from router.config.documents import include, read_first
 from router.config.doubts import doubt_rules, doubt_secrets, doubt_twins
@@ -33,9 +34,8 @@ from router.registry import Registry, discover
 
 _KEYS = ("include", "listen", "admin", "store", "timezone", "region", "own_numbers", "trusted_proxies", "plugins",
          "calls", "hours", "lists", "sources", "defaults", "destinations", "rules", "always", "unmatched",
-         "tests")  # fmt: skip
+         "alerts", "tests")  # fmt: skip
 _NOT_BUILT = {
-    "alerts": "watch callrouter status and /metrics meanwhile",
     "retention": "leave it out",
 }
 
@@ -116,6 +116,7 @@ class _Loader:
             lists=lists,
         )
         routes = rules.read(fields)
+        alerts = read_alerts(fields, rules, problems)
         rules.warn_of_the_unused(destination_block)
         tests = TestReader(
             self._path, problems, destinations=destinations, named=destination_block, sources=sources, zone=timezone
@@ -142,6 +143,7 @@ class _Loader:
             settle=calls.read("settle", scalars.duration_or_none, 5.0) if calls else 5.0,
             hours=hours,
             stale_after=calls.read("stale_after", scalars.duration, 14400.0) if calls else 14400.0,
+            alerts=alerts,
             tests=tests,
             warnings=problems.in_file_order(),
         )

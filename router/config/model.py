@@ -82,6 +82,20 @@ class Destination:
 
 
 @dataclass(frozen=True, slots=True)
+class Alerts:
+    """Who is told that callrouter itself needs somebody, how often, and from when on."""
+
+    #: Nobody, where empty.
+    to: tuple[str, ...] = ()
+    #: Seconds between two alerts about one thing that goes on.
+    every: float = 3600.0
+    #: Seconds that a delivery or an accepted event may wait.
+    backlog: float = 900.0
+    #: The share of the disk that must be free.
+    disk: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
 class ConfigTest:
     """One of a configuration's own tests: what is received, and who must hear of it."""
 
@@ -125,6 +139,7 @@ class Config:
     settle: float = 5.0
     #: Seconds of silence after which an open call ends with outcome unknown.
     stale_after: float = 14400.0
+    alerts: Alerts = field(default_factory=Alerts)
     #: Run by ``callrouter check``, never by a daemon.
     tests: tuple[ConfigTest, ...] = ()
     #: Why parts of it are missing, where it was loaded only to look; never in a daemon.

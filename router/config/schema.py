@@ -102,8 +102,14 @@ def _top(plugins: Mapping[str, type[Plugin[Settings]]]) -> dict[str, Schema]:
         "rules": {"type": "array", "items": _piece("rule")},
         "always": _NAMES,
         "unmatched": {"anyOf": [{"const": "drop"}, _NAMES]},
+        "alerts": {"anyOf": [{"const": "none"}, _NAMES, _alerts()]},
         "tests": {"type": "array", "items": _piece("test")},
     }
+
+
+def _alerts() -> Schema:
+    keys = {"to": _NAMES, "every": _DURATION, "backlog": _DURATION, "disk": _pattern(r"^\d+(\.\d+)?%$")}
+    return _block(described.ALERTS, keys, required=("to",))
 
 
 def _hours() -> Schema:

@@ -68,9 +68,9 @@ class Attempts:
             said = f"{type(ex).__name__}: {ex}" if str(ex) else type(ex).__name__
             return self._outcome(job, "bug", started_at, self._line(f"a bug in the plugin: {said}"))
         reason, receipt = self._checked(job, receipt)
-        if delivery.unfilled:
+        unfilled = bool(delivery.unfilled) and not delivery.is_alert
+        if unfilled:
             reason = "; ".join(filter(None, (self._line(self._in_plain_words(job, delivery)), reason)))
-        unfilled = bool(delivery.unfilled)
         return self._outcome(job, "delivered", started_at, reason, receipt=receipt, unfilled=unfilled)
 
     def _plugin_for(self, rule: str | None) -> Plugin[Settings]:

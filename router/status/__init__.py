@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -10,8 +11,10 @@ from pathlib import Path
 from router.commands import CommandFile
 from router.config.model import Config
 from router.errors import StoreError
+from router.event import ALERT
 from router.status.inbox import backlog
 from router.status.model import (
+    AlertStatus,
     Daemon,
     DestinationStatus,
     Disk,
@@ -23,12 +26,13 @@ from router.status.model import (
 )
 from router.status.processes import daemons, worker_beat
 from router.status.troubles import STUCK, UNROUTED, command, troubles
-from router.store import FINISHED, DestinationRow, Reading, State
+from router.store import FINISHED, DestinationRow, Filter, Reading, State
 from router.store.sqlite_file import NAME
 from router.store.sqlite_reading import SqliteReading
 from router.units import spell
 
 __all__ = [
+    "AlertStatus",
     "Daemon",
     "DestinationStatus",
     "Disk",
@@ -48,6 +52,8 @@ __all__ = [
 _LATELY = 86400.0
 #: The refused events of one day are counted up to here.
 _COUNTED = 1000
+#: Alerts that are shown; `callrouter events --type alert` lists them all.
+_ALERTS = 5
 
 
 def open_store(config: Config) -> Reading:
@@ -62,8 +68,10 @@ def gather(config: Config, now: float) -> Status:
     heard: dict[str, float] = {}
     refused = waiting_commands = 0
     cursors: dict[str, int] = {}
+    alerts: tuple[AlertStatus, ...] = ()
     try:
         with closing(open_store(config)) as store:
+            alerts = _alerts(store)
             rows, heard, cursors = store.destinations(), store.last_events(), store.cursors()
             refused = _refused_since(store, now - _LATELY)
             waiting_commands = len(CommandFile(config.data).after(store.command_position(), limit=_COUNTED))
@@ -71,6 +79,7 @@ def gather(config: Config, now: float) -> Status:
         # A store that was never made is no trouble of its own: there is nothing in it to read.
         error = str(ex) if (config.data / NAME).exists() else None
     running = daemons(config.data)
+    disabled = _disabled(config, running)
     found = Findings(
         now=now,
         config=config.path,
@@ -80,12 +89,14 @@ def gather(config: Config, now: float) -> Status:
         ever_ran=(config.data / NAME).exists() or (config.data / "inbox").exists(),
         worker_beat_at=worker_beat(config.data),
         sources={name: heard.get(name) for name in config.sources},
-        destinations=_destinations(config, _disabled(config, running), rows, now),
+        destinations=_destinations(config, disabled, rows, now),
         refused_lately=refused,
         inbox=backlog(config.data, cursors),
         disk=_disk(config.data),
         commands_waiting=waiting_commands,
         store_error=error,
+        alerts=alerts,
+        alerts_to={name: disabled.get(name) for name in config.alerts.to},
     )
     return Status(found, troubles(found))
 
@@ -108,6 +119,17 @@ def readiness(config: Config, now: float) -> list[str]:
     if oldest is not None and now - oldest > UNROUTED:
         reasons.append(f"The worker is behind: an accepted event has not been routed for {spell(now - oldest)}.")
     return reasons
+
+
+def _alerts(store: Reading) -> tuple[AlertStatus, ...]:
+    return tuple(
+        AlertStatus(
+            row.received_at,
+            json.loads(row.body)["event_payload"]["sentence"],
+            {one.destination: one.state.word for one in store.deliveries(Filter(event_id=row.id), _COUNTED)},
+        )
+        for row in store.events(Filter(event_type=ALERT), _ALERTS)
+    )
 
 
 def _refused_since(store: Reading, since: float) -> int:

@@ -77,6 +77,15 @@ class Disk:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertStatus:
+    """One alert, and what became of it: destination → the state of its delivery."""
+
+    made_at: float
+    sentence: str
+    told: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Trouble:
     """One thing that is not as it should be: what, what to do about it, and the exact command for that.
 
@@ -114,6 +123,10 @@ class Findings:
     commands_waiting: int
     #: Why the store could not be read; None when it could.
     store_error: str | None
+    #: The last ones, newest first.
+    alerts: tuple[AlertStatus, ...] = ()
+    #: Destination → why it is not told of alerts; None where it is.
+    alerts_to: Mapping[str, str | None] = field(default_factory=dict)
 
     @property
     def receiving(self) -> bool:

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, Protocol
 
 from router.calls import Call
 from router.errors import Fault
+from router.store.alerting import AlertStore, Concern, Waiting
 from router.store.reading import (
     AttemptRow,
     DeliveryRow,
@@ -34,9 +35,11 @@ from router.store.state import FINISHED, State, delivery_key
 
 __all__ = [
     "FINISHED",
+    "AlertStore",
     "Attempt",
     "AttemptRow",
     "Claim",
+    "Concern",
     "DeliveryRow",
     "DestinationRow",
     "EventRow",
@@ -50,6 +53,7 @@ __all__ = [
     "Reading",
     "State",
     "Store",
+    "Waiting",
     "delivery_key",
 ]
 
@@ -65,7 +69,7 @@ class NewEvent:
     event_type: str
     event_time: float
     received_at: float
-    #: The sender's own bytes, or the JSON of our own ``call_ended`` and ``call_corrected``.
+    #: The sender's own bytes, or the JSON of an event of our own.
     body: bytes
     facts: Mapping[str, Any]
     #: Older than an event of its call that was already seen.
@@ -73,7 +77,7 @@ class NewEvent:
     config_version: str
     rules: Sequence[str]
     unmatched: bool
-    #: False for ``call_ended`` and ``call_corrected``, which callrouter itself makes.
+    #: False for ``call_ended``, ``call_corrected`` and ``alert``, which callrouter itself makes.
     from_sender: bool = True
 
 
@@ -161,9 +165,10 @@ class Lapsed:
     leased_at: float
     received_at: float
     owed: Owed
+    event_type: str
 
 
-class Store(Protocol):
+class Store(AlertStore, Protocol):
     """What the worker needs of a database. All moments are seconds since 1970, given by the caller."""
 
     def transaction(self) -> AbstractContextManager[None]:

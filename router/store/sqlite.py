@@ -14,8 +14,10 @@ from pydantic_core import to_json
 from router.calls import Call
 from router.errors import Fault, StoreError
 from router.store import Attempt, Claim, Lapsed, NewDelivery, NewEvent, QuarantineRow, sqlite_calls
+from router.store.alerting import Concern, Waiting
 from router.store.lock import Lock
 from router.store.migrate import migrate
+from router.store.sqlite_alerts import Alerts
 from router.store.sqlite_deliveries import Deliveries
 from router.store.sqlite_file import NAME, open_for_writing, refusal
 from router.store.sqlite_quarantine import SELECT as QUARANTINE
@@ -58,6 +60,7 @@ class SqliteStore:
         self._lock = lock
         self._tally = Tally(db)
         self._deliveries = Deliveries(db, self._tally)
+        self._alerts = Alerts(db)
         self._in_step = False
         #: Destination name → its number, as in table ``destination``.
         self._destinations: dict[str, int] = {}
@@ -272,6 +275,28 @@ class SqliteStore:
     def give_up(self, destination: str, now: float) -> int:
         number = self._destinations.get(destination)
         return 0 if number is None else self._deliveries.give_up(number, now)
+
+    # Alerts ----------------------------------------------------------------------------------------------
+
+    @_step
+    def concerns(self) -> list[Concern]:
+        return self._alerts.concerns()
+
+    @_step
+    def keep_concern(self, concern: Concern) -> None:
+        self._alerts.keep(concern)
+
+    @_step
+    def forget_concern(self, concern: Concern) -> None:
+        self._alerts.forget(concern)
+
+    @_step
+    def waiting(self) -> dict[str, Waiting]:
+        return self._alerts.waiting()
+
+    @_step
+    def paused(self) -> dict[str, str]:
+        return self._alerts.paused()
 
     def close(self) -> None:
         self._db.close()

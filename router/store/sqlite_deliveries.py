@@ -31,7 +31,7 @@ UPDATE delivery SET state = 1, attempts = attempts + 1, owner = ?, lease_until =
 
 _LAPSED = """
 SELECT delivery.id, attempts, owner, destination.name, leased_at, event.received_at,
-       unknowns, replayed_at, earlier_attempts, destination.resumed_at
+       event_type, unknowns, replayed_at, earlier_attempts, destination.resumed_at
 FROM delivery INDEXED BY delivery_leased
 CROSS JOIN event ON event.id = delivery.event_id
 CROSS JOIN destination ON destination.id = delivery.destination_id
@@ -238,8 +238,9 @@ def _owed(
 
 
 def _lapsed(row: tuple[Any, ...]) -> Lapsed:
-    delivery, attempt, owner, destination, leased_at, received_at, *history = row
-    return Lapsed(delivery, attempt, owner, destination, leased_at, received_at, _owed(received_at, *history))
+    delivery, attempt, owner, destination, leased_at, received_at, event_type, *history = row
+    owed = _owed(received_at, *history)
+    return Lapsed(delivery, attempt, owner, destination, leased_at, received_at, owed, event_type)
 
 
 def _claim(name: str, destination: int, resumed_at: float | None, row: tuple[Any, ...]) -> Claim:

@@ -26,6 +26,7 @@ from router.sender import Outcome
 from router.store import Attempt, Claim, Lapsed, Owed, Store
 from router.units import spell
 from router.worker import report
+from router.worker.alerting import Alerting, terms
 from router.worker.clockwatch import ClockWatch
 from router.worker.fitting import fit, former_names
 from router.worker.limits import Limits, room
@@ -87,6 +88,7 @@ class Worker:
         self.owner = f"{os.getpid()}-{time.time_ns():x}"
         self.routing = Routing(store, config)
         self.orders = Orders(store, self.routing, config, log)
+        self.alerting = Alerting(store, config, clock.now())
         self.commands = CommandFile(config.data)
         self.inbox = InboxReader(config.data / "inbox")
         self.cursors = store.cursors()
@@ -163,6 +165,7 @@ class Worker:
                 self._take(turn, pending, clock.now())
         except StoreError as ex:
             self.routing.forget()
+            self.alerting.forget()
             self._cursors_are_right = False
             self.log.say("store", f"{ex}; trying again", level="error")
             time.sleep(self._store_pause)
@@ -183,7 +186,8 @@ class Worker:
             self._tick(turn, now)
         if not self._stopping:
             self._route(turn, now)
-            self._claim(turn, now)
+        self.alerting.follow(turn, now, self._lag, self.watch)
+        self._claim(turn, now)
 
     def _look_at_the_clock(self, now: float) -> None:
         """While the wall clock has jumped, age proves nothing: nothing expires, is given up or falls silent for it."""
@@ -212,7 +216,7 @@ class Worker:
         attempt, pause = judge(
             outcome,
             owed=self._believed(claim.owed, now),
-            destination=destination,
+            destination=terms(destination, claim.event_type),
             owner=self.owner,
             now=now,
         )
@@ -243,7 +247,7 @@ class Worker:
             attempt, _ = judge(
                 outcome,
                 owed=self._believed(lapsed.owed, now),
-                destination=destination,
+                destination=terms(destination, lapsed.event_type),
                 owner=lapsed.owner,
                 now=now,
             )
@@ -266,7 +270,7 @@ class Worker:
         turn.routed += [(routed, now) for routed in self.routing.end_calls(until, silent=self._clock_is_right)]
 
     def _claim(self, turn: Turn, now: float) -> None:
-        if time.monotonic() < self._claim_from:
+        if self._stopping or time.monotonic() < self._claim_from:
             return
         for name, destination in self.config.destinations.items():
             if destination.disabled or not self.senders.able(self.limits.shares[name]):
@@ -281,7 +285,8 @@ class Worker:
             if bucket:
                 bucket.take(len(claims))
             for claim in claims:
-                expired = expired_before_sending(claim, destination=destination, owner=self.owner, now=now)
+                to = terms(destination, claim.event_type)
+                expired = expired_before_sending(claim, destination=to, owner=self.owner, now=now)
                 if expired is None or not self._clock_is_right:
                     turn.claims.append(claim)
                 elif self.store.record(expired):
@@ -297,6 +302,7 @@ class Worker:
             report.attempted(self.log, self.metrics, claim, attempt)
         for destination, reason in turn.paused:
             report.paused(self.log, destination, reason)
+        report.alerted(self.log, self.metrics, self.alerting.told(), self.config)
         self.metrics.turned(seconds)
         if turn.ticked:
             self._upkeep(now)
@@ -319,6 +325,7 @@ class Worker:
         # From here on it is decided, and nothing may fail.
         before, self.config = self.config, config
         self.routing, self.orders, self.limits = routing, orders, limits
+        self.alerting = Alerting(self.store, config, clock.now())
         self.senders.rename(names)
         for ended in self._pending:
             ended.claim.destination = names.get(ended.claim.destination, ended.claim.destination)
@@ -342,8 +349,10 @@ class Worker:
                 self._settle_lapsed(turn, float("inf"), clock.now())
                 if len(turn.attempts) == before:
                     break
+            self.alerting.follow(turn, clock.now(), self._lag, self.watch)
         for claim, attempt in turn.attempts:
             report.attempted(self.log, self.metrics, claim, attempt)
+        report.alerted(self.log, self.metrics, self.alerting.told(), self.config)
         self.log.flush()
 
     def _upkeep(self, now: float) -> None:
@@ -382,7 +391,7 @@ def _claim_of(lapsed: Lapsed) -> Claim:
         call=Call("", ""),
         receipt=None,
         event_id=0,
-        event_type="",
+        event_type=lapsed.event_type,
         call_id="",
         owed=lapsed.owed,
     )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
+from router.config import Config
 from router.logs import Log
 from router.metrics import Metrics
 from router.store import FINISHED, Attempt, Claim, State
 from router.units import spell
+from router.worker.alerts import Alert, sentence
 from router.worker.routing import Routed
 
 _TONES = {State.DELIVERED: "good", State.DEAD: "error", State.EXPIRED: "warning", State.READY: "warning"}
@@ -92,6 +95,13 @@ def paused(log: Log, destination: str, reason: str) -> None:
     """Report that nothing more is sent to *destination* until somebody has acted."""
     text = f"{destination}: {reason}. Nothing is lost; mend it, then: callrouter resume {destination}"
     log.add("paused", text, level="error", destination=destination)
+
+
+def alerted(log: Log, metrics: Metrics, alerts: Iterable[Alert], config: Config) -> None:
+    """Report *alerts*, whoever is told."""
+    for alert in alerts:
+        metrics.alerted(alert.what)
+        log.add("alert", sentence(alert, config), level="info" if alert.over else "warning", about=alert.about)
 
 
 def heartbeat(data: Path, now: float, lag: float, in_hand: int) -> None:

@@ -47,6 +47,7 @@ destinations:
 rules: []
 always: [steady, flaky]
 unmatched: drop
+alerts: none
 """
 
 

@@ -19,6 +19,7 @@ from router.errors import Fault
 from router.inbox import Entry
 from router.store import Attempt, State
 from router.store.sqlite import SqliteStore
+from router.worker.alerting import Alerting
 from router.worker.routing import Routing
 
 CONFIG = """\
@@ -43,6 +44,7 @@ rules:
     send: [pager]
 always: [archive]
 unmatched: drop
+alerts: none
 """
 
 NOW = 1_760_000_000.0
@@ -121,6 +123,13 @@ class Played:
     def refuse(self, body: bytes = b"{}", *, at: float = NOW, faults: Sequence[str] = ("uuid",)) -> int:
         with closing(SqliteStore.open(self.config.data)) as store, store.transaction():
             return store.quarantine("phone", body, [Fault(path, "is missing") for path in faults], at, "10.0.0.9")
+
+    def alert(self, what: str, about: str, reason: str) -> None:
+        """Tell the destinations of ``alerts:`` of one thing that happened."""
+        self.config = load(Path("config.yaml"))
+        with closing(SqliteStore.open(self.config.data)) as store, store.transaction():
+            store.know(self.config.destinations, {})
+            Alerting(store, self.config, NOW)._happened(what, about, 1, reason, NOW)
 
     def take_in(self, quarantine_id: int) -> None:
         with closing(SqliteStore.open(self.config.data)) as store, store.transaction():

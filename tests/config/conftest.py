@@ -17,6 +17,7 @@ sources: {wavix: {}}
 destinations: {crm: {type: web, url: "https://crm.example"}}
 always: [crm]
 unmatched: drop
+alerts: none
 """
 
 Write = Callable[..., Config]

@@ -70,6 +70,7 @@ rules:
     labels: {team: sales}
 always: paper
 unmatched: drop
+alerts: {to: [crm, paper], every: 2h, backlog: 15m, disk: 7.5%}
 tests:
   - name: a missed sales call
     call: missed

@@ -226,6 +226,7 @@ rules:
     send: crm
 always: crm
 unmatched: [crm]
+alerts: none
 """).routes
 
     missed, rings = routes.rules

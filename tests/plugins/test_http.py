@@ -95,6 +95,15 @@ def test_where_the_body_cannot_be_made_the_senders_own_json_is_sent(body, header
     assert len(delivery.unfilled) == 1
 
 
+@pytest.mark.parametrize("settings", [{}, {"body": "{{ event.from }}", "headers": {"Content-Type": "text/plain"}}])
+def test_an_alert_is_sent_as_json_whatever_is_said_of_calls(settings):
+    delivery = make_delivery("alert", rule=None)
+
+    request = sent(delivery, **settings)
+
+    assert (request.body, request.headers["content-type"]) == (delivery.body, "application/json")
+
+
 def test_another_content_type_gets_the_text_as_it_is():
     request = sent(body='"{{ event.from }}"', headers={"Content-Type": "text/plain"})
 

@@ -160,3 +160,13 @@ def test_a_body_that_is_no_event_does_not_stop_the_sender():
     outcome = attempts_that(lambda delivery: delivery.event["uuid"]).make(make_job(1)._replace(body=b"no json"))
 
     assert outcome.kind == "bug"
+
+
+def test_an_alert_that_a_plugin_tells_in_its_own_way_is_no_failure_of_a_template():
+    def fill(plugin, delivery):
+        said.append((0, delivery.render(plugin.settings.text, fallback="own words")))
+
+    body = b'{"uuid": "u", "event_type": "alert", "event_time": "2026-01-05T12:00:00Z", "event_payload": {}}'
+    outcome = attempts_that(fill, Text(text=Template("{{ event.from }}"))).make(make_job(1, body=body))
+
+    assert (outcome.kind, outcome.reason, outcome.unfilled, said) == ("delivered", None, False, [(0, "own words")])

@@ -29,6 +29,7 @@ destinations:
   crm: {type: http, url: "https://crm.example", expire: 1h, retry: {first: 1s, give_up_after: 1h}}
 always: [crm]
 unmatched: drop
+alerts: none
 rules: []
 """
 CALL = "5dccb6b0-f35c-488c-867b-86fb012c4415"
