@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from tests.harness.control import Helper, answer
 from tests.harness.counters import Counters
-from tests.harness.events import OpenCall, TimeText
+from tests.harness.events import EVENTS, OpenCall, TimeText
 from tests.harness.percentiles import percentiles
 
 Mode = Literal["closed", "window", "open"]
@@ -41,6 +41,7 @@ class Plan:
     insist: bool = False
     seed: int = 1
     first_call: int = 0
+    length: int = EVENTS
 
     @property
     def head(self) -> bytes:
@@ -75,7 +76,7 @@ class Generator:
 
     def open_call(self) -> OpenCall:
         self._next_call += 1
-        return OpenCall(self._next_call - 1, self.plan.seed, self.clock.now())
+        return OpenCall(self._next_call - 1, self.plan.seed, self.clock.now(), self.plan.length)
 
     def go(self, mode: Mode, rate: float, window: int, seconds: float, count: int) -> None:
         self._mode, self._window = mode, window
@@ -251,9 +252,10 @@ class Load:
         insist: bool = False,
         seed: int = 1,
         first_call: int = 0,
+        length: int = EVENTS,
     ) -> None:
         arguments = ["--url", url, "--connections", str(connections), "--seed", str(seed)]
-        arguments += ["--first-call", str(first_call)]
+        arguments += ["--first-call", str(first_call), "--length", str(length)]
         arguments += ["--counters", str(counters)] if counters else []
         arguments += ["--ledger", str(ledger)] if ledger else []
         self._helper = Helper(__name__, *arguments, *(["--insist"] if insist else []))
@@ -301,7 +303,7 @@ async def _main(arguments: argparse.Namespace) -> None:
     address, path = _split(arguments.url)
     plan = Plan(
         address, path, connections=arguments.connections, insist=arguments.insist, seed=arguments.seed,
-        first_call=arguments.first_call,
+        first_call=arguments.first_call, length=arguments.length,
     )  # fmt: skip
     counters = Counters(arguments.counters) if arguments.counters else None
     generator = Generator(plan, counters, arguments.ledger)
@@ -340,6 +342,7 @@ if __name__ == "__main__":
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--first-call", type=int, default=0)
+    parser.add_argument("--length", type=int, default=EVENTS)
     parser.add_argument("--counters", type=Path)
     parser.add_argument("--ledger", type=Path)
     parser.add_argument("--insist", action="store_true")
