@@ -1,4 +1,4 @@
-"""callrouter with something broken on purpose, or with a shorter lease: ``python -m tests.acceptance.program run …``.
+"""callrouter with something broken on purpose, or with a shorter lease: ``python -m tests.acceptance.program callrouter run …``.
 
 A test that proves a promise must fail when the promise is broken. ``BREAKAGE`` in the environment names one of the
 breakages below; ``LEASE`` sets the seconds of a lease. What is broken here is broken in this process and in all that
@@ -12,6 +12,7 @@ import functools
 import os
 import secrets
 import sqlite3
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -141,4 +142,6 @@ if __name__ == "__main__":
         BREAKAGES[name]()
     if seconds := os.environ.get("LEASE"):
         loop.LEASE, loop.RENEW_EVERY = float(seconds), float(seconds) / 4
+    # The name stands on the command line because `status` tells by it that a process is a callrouter.
+    assert sys.argv.pop(1) == "callrouter"
     raise SystemExit(main())

@@ -44,7 +44,7 @@ def killed(
             trial.kill(next(chosen))
             load.retarget(trial.daemon.url())
         load.stop(60)
-        trial.drained(10 if broken else 75)
+        trial.drained(5 if broken else 75)
         trial.stop()
         finding = trial.judge()
         unknown = {name: Fates.read(trial.daemon.data, name).unknown.total() for name in trial.receivers}

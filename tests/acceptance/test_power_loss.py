@@ -69,7 +69,7 @@ def cut_off(folder: Path, seed: int, *, cuts: int, broken: str = "") -> Finding:
             trial.daemon.start()
             load.retarget(trial.daemon.url())
         load.stop(60)
-        trial.drained(10 if broken else 60)
+        trial.drained(5 if broken else 60)
         trial.stop()
         finding = trial.judge()
     finding.injected = cuts

@@ -22,7 +22,7 @@ from tests.harness.verdict import Ledger, judge, sound, unfinished
 from tests.harness.waiting import until
 
 #: callrouter, with what ``BREAKAGE`` and ``LEASE`` in its environment ask for.
-PROGRAM = (sys.executable, "-m", "tests.acceptance.program")
+PROGRAM = (sys.executable, "-m", "tests.acceptance.program", "callrouter")
 CONCURRENCY = 8
 KEYS = f"order: call, concurrency: {CONCURRENCY}, retry: {{first: 50ms, factor: 1, max: 200ms}}"
 #: What one kill can leave unknown at one destination: attempts in all senders, and what waits its turn with them.
