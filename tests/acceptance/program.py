@@ -1,4 +1,4 @@
-"""callrouter with something broken on purpose, or with a shorter lease: ``python -m tests.acceptance.program callrouter run …``.
+"""callrouter, broken on purpose or with a short lease: ``python -m tests.acceptance.program callrouter run …``.
 
 A test that proves a promise must fail when the promise is broken. ``BREAKAGE`` in the environment names one of the
 breakages below; ``LEASE`` sets the seconds of a lease. What is broken here is broken in this process and in all that

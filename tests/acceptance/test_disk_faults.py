@@ -55,7 +55,7 @@ def failing(folder: Path, below: str = "data/inbox") -> tuple[Disk, dict[str, st
 
 
 def commits_fail(folder: Path, seed: int, *, rounds: int, broken: str = "") -> Finding:
-    """In each round events one by one until the n-th commit of the inbox fails; then many at once into a failing one."""
+    """In each round events one by one until the n-th commit of the inbox fails, then many at once into failing ones."""
     disk, shim = failing(folder)
     finding_faults: list[str] = []
     ledger: list[str] = []

@@ -48,7 +48,7 @@ def killed(
         trial.stop()
         finding = trial.judge()
         unknown = {name: Fates.read(trial.daemon.data, name).unknown.total() for name in trial.receivers}
-        # Only a process that sends, or that knows what was sent, leaves anything unknown; and no more than it had in hand.
+        # Only a process that sends, or knows what was sent, leaves anything unknown; and no more than it had in hand.
         telling = sum(trial.killed[kind] for kind in (*EVERYTHING, "worker", "sender-1"))
         finding.faults += [f"B: {n} attempts unknown at {name}" for name, n in unknown.items() if n > telling * IN_HAND]
         finding.note = f"{sum(unknown.values())} attempts whose answer a kill took"
