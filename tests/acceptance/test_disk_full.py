@@ -1,8 +1,8 @@
 """A disk that fills up: 503 and no lie, and everything goes on when there is room again.
 
-On a small tmpfs of its own, which needs root. A filler beside the data leaves only so much room. What the daemon does
-before the disk is full, and with what it has put by for that, is more than is asked here: a ballast file that gives way,
-and a refusal while there is still room to deliver, belong into ``filled`` as further faults.
+On a small tmpfs of its own, which needs root. A filler beside the data leaves only so much room. Here the daemon may
+stop delivering while there is none. A ballast file that gives way, and 503 while it still can deliver, add that
+deliveries go on: a further fault for ``filled`` to find, between the first 503 and the end of the filler.
 """
 
 from __future__ import annotations

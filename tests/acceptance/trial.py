@@ -18,7 +18,7 @@ from tests.harness.daemon import LISTEN, ROUTER, Daemon
 from tests.harness.fates import Fates, stranded
 from tests.harness.load import Load
 from tests.harness.receiver import Receiver
-from tests.harness.verdict import Ledger, judge, sound, unfinished
+from tests.harness.verdict import Arrival, Ledger, judge, sound, unfinished
 from tests.harness.waiting import until
 
 #: callrouter, with what ``BREAKAGE`` and ``LEASE`` in its environment ask for.
@@ -157,13 +157,17 @@ unmatched: drop
         """End the daemon in order."""
         self.daemon.stop()
 
-    def judge(self, *, orderly: bool = True) -> Finding:
-        """Judge by A to E what arrived everywhere. The daemon must have ended."""
+    def logs(self) -> dict[str, list[Arrival]]:
+        """What has arrived so far, by destination."""
+        return {name: receiver.log() for name, receiver in self.receivers.items()}
+
+    def judge(self, *, orderly: bool = True, logs: Mapping[str, list[Arrival]] | None = None) -> Finding:
+        """Judge by A to E what arrived everywhere, or what stands in *logs*. The daemon must have ended."""
         ledger = Ledger.read(self.ledger)
         finding = Finding(kills=self.killed.total() - self.killed["nobody"], accepted=len(ledger.acknowledged))
-        for name, receiver in self.receivers.items():
+        for name, log in (logs or self.logs()).items():
             fates = Fates.read(self.daemon.data, name)
-            verdict = judge(ledger, receiver.log(), dead=fates.dead, unknown=fates.unknown)
+            verdict = judge(ledger, log, dead=fates.dead, unknown=fates.unknown)
             faults = verdict.faults + unfinished(fates.unfinished)
             finding.faults += [f"{fault} ({name})" for fault in faults if orderly or not fault.startswith("C")]
             finding.lost += verdict.lost

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
 
-#: Events of one call, usually and at most.
+#: Events of one call, usually; and at most, where other calls follow it in number.
 EVENTS, MOST_EVENTS = 5, 32
 
 #: Their types, first to last.
@@ -97,7 +97,7 @@ class OpenCall:
 
     def write(self, now: bytes, sent_us: int) -> bytes:
         """Return the next event as the sender would post it."""
-        mark = b"%08d.%02d.%016d" % (self.number, self.position, sent_us)
+        mark = b"%08d.%04d.%016d" % (self.number, self.position, sent_us)
         last = self.position == self._length - 1
         body = _TEMPLATES[EVENTS - 1 if last else min(self.position, EVENTS - 2)] % {
             b"uuid": self._uuid,
@@ -125,4 +125,4 @@ def read_mark(body: bytes | bytearray) -> Mark | None:
     if at < 0:
         return None
     at += len(_MARK)
-    return Mark(int(body[at : at + 8]), int(body[at + 9 : at + 11]), int(body[at + 12 : at + 28]))
+    return Mark(int(body[at : at + 8]), int(body[at + 9 : at + 13]), int(body[at + 14 : at + 30]))

@@ -64,7 +64,7 @@ class Arrivals:
     def __init__(self, counters: Counters | None) -> None:
         self._shared = counters.values if counters else memoryview(bytearray(24)).cast("q")
         self._seen = bytearray(1 << 16)
-        self._last = bytearray(1 << 14)
+        self._last = array("H", bytes(1 << 14))
         self.requests = 0
         self.refused = 0
         self.repeats = 0
@@ -86,7 +86,7 @@ class Arrivals:
             return
         event, call = mark.event, mark.call
         if call >= len(self._last):
-            self._last.extend(bytes(call + 1))
+            self._last.extend(array("H", bytes(2 * (call + 1))))
             self._seen.extend(bytes((call + 1) * MOST_EVENTS))
         elif event >= len(self._seen):
             self._seen.extend(bytes(len(self._seen)))
