@@ -136,9 +136,10 @@ unmatched: drop
 
     # The end ---------------------------------------------------------------------------------------------
 
-    def waiting(self) -> float:
-        """Unfinished deliveries of all destinations, as /metrics tells."""
-        return sum(value for name, value in self.daemon.metrics().items() if name.startswith("callrouter_waiting{"))
+    def waiting(self, destination: str = "") -> float:
+        """Unfinished deliveries of all destinations or one, as /metrics tells."""
+        numbers = self.daemon.metrics().items()
+        return sum(n for name, n in numbers if name.startswith("callrouter_waiting{") and f'"{destination}' in name)
 
     def drained(self, deadline: float = 60.0) -> bool:
         """Wait until every event that was accepted has been routed and has ended; False when that does not come."""
