@@ -5,15 +5,11 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
 
 import pytest
 
-from tests.acceptance.trial import Finding
-
-#: Name of the plugin with which the long form runs these tests.
-SOAK = "callrouter-soak"
-Tell = Callable[[str, Finding], None]
+from tests.acceptance.program import BREAKAGES
+from tests.acceptance.trial import SOAK, Caught, Finding, Tell
 
 
 @pytest.fixture
@@ -27,14 +23,14 @@ def seed() -> int:
 @pytest.fixture
 def scale(request: pytest.FixtureRequest) -> int:
     """How many times as much as usual is to be done."""
-    soak = request.config.pluginmanager.get_plugin(SOAK)
+    soak = request.config.stash.get(SOAK, None)
     return soak.scale if soak else 1
 
 
 @pytest.fixture
 def tell(request: pytest.FixtureRequest) -> Tell:
     """Take down what was done and found."""
-    soak = request.config.pluginmanager.get_plugin(SOAK)
+    soak = request.config.stash.get(SOAK, None)
 
     def told(what: str, finding: Finding) -> None:
         print(f"{what}: {finding}", file=sys.stderr)
@@ -42,3 +38,18 @@ def tell(request: pytest.FixtureRequest) -> Tell:
             soak.findings.append((what, finding))
 
     return told
+
+
+@pytest.fixture
+def caught(request: pytest.FixtureRequest) -> Caught:
+    """Assert that a breakage of ``program`` was found as a breach of the promise with this letter; take it down."""
+    soak = request.config.stash.get(SOAK, None)
+
+    def noticed(breakage: str, letter: str, finding: Finding) -> None:
+        assert BREAKAGES[breakage].__doc__
+        print(f"{breakage}: {finding}", file=sys.stderr)
+        assert letter in finding.letters, f"nothing noticed the breakage {breakage}"
+        if soak:
+            soak.caught.append((BREAKAGES[breakage].__doc__, finding.faults[0], request.node.name))
+
+    return noticed

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.conftest import Tell
-from tests.acceptance.trial import Finding, Trial
+from tests.acceptance.trial import Caught, Finding, Tell, Trial
 from tests.harness.load import Load
 from tests.harness.waiting import until
 
@@ -94,5 +93,5 @@ def test_a_backlog_and_an_open_reader_stop_nothing(tmp_path: Path, seed: int, sc
     assert finding.faults == []
 
 
-def test_a_log_that_grows_for_ever_would_be_noticed(tmp_path: Path, seed: int) -> None:
-    assert "E" in behind_much(tmp_path, seed, scale=1, broken="checkpoint").letters
+def test_a_log_that_grows_for_ever_would_be_noticed(tmp_path: Path, seed: int, caught: Caught) -> None:
+    caught("checkpoint", "E", behind_much(tmp_path, seed, scale=1, broken="checkpoint"))

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.conftest import Tell
-from tests.acceptance.trial import Finding, Trial
+from tests.acceptance.trial import Caught, Finding, Tell, Trial
 from tests.harness import processes
 from tests.harness.fates import Fates
 from tests.harness.shims import Page, compiled
@@ -83,8 +82,8 @@ def test_a_clock_that_jumps_ends_nothing_and_delays_nobody(tmp_path: Path, seed:
     assert finding.faults == []
 
 
-def test_a_daemon_that_believes_any_clock_would_be_noticed(tmp_path: Path, seed: int) -> None:
-    assert "A" in jumped(tmp_path, seed, jumps=(10 * DAYS,), broken="clock").letters
+def test_a_daemon_that_believes_any_clock_would_be_noticed(tmp_path: Path, seed: int, caught: Caught) -> None:
+    caught("clock", "A", jumped(tmp_path, seed, jumps=(10 * DAYS,), broken="clock"))
 
 
 def test_what_is_to_be_tried_later_is_not_tried_earlier_when_the_clock_goes_back(tmp_path: Path, seed: int) -> None:

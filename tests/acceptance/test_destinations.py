@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.conftest import Tell
-from tests.acceptance.trial import KEYS, Finding, Trial
+from tests.acceptance.trial import KEYS, Caught, Finding, Tell, Trial
 from tests.harness.waiting import until
 
 pytestmark = pytest.mark.slow
@@ -78,8 +77,8 @@ def test_one_that_stalls_and_one_that_breaks_and_one_that_refuses_delay_none_of_
     assert finding.faults == []
 
 
-def test_destinations_that_wait_for_each_other_would_be_noticed(tmp_path: Path, seed: int) -> None:
-    assert "A" in beside_bad_ones(tmp_path, seed, events=20, broken="lanes").letters
+def test_destinations_that_wait_for_each_other_would_be_noticed(tmp_path: Path, seed: int, caught: Caught) -> None:
+    caught("lanes", "A", beside_bad_ones(tmp_path, seed, events=20, broken="lanes"))
 
 
 def after_outage(folder: Path, seed: int, *, waiting: int, broken: str = "") -> Finding:
@@ -126,5 +125,5 @@ def test_what_an_outage_left_comes_at_the_rate_and_no_oftener_than_agreed(
     assert finding.faults == []
 
 
-def test_a_rate_that_is_forgotten_would_be_noticed(tmp_path: Path, seed: int) -> None:
-    assert "C" in after_outage(tmp_path, seed, waiting=300, broken="rate").letters
+def test_a_rate_that_is_forgotten_would_be_noticed(tmp_path: Path, seed: int, caught: Caught) -> None:
+    caught("rate", "C", after_outage(tmp_path, seed, waiting=300, broken="rate"))

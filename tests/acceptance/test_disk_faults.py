@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.conftest import Tell
 from tests.acceptance.posting import calls, event_of, note, post_all
-from tests.acceptance.trial import Finding, Trial
+from tests.acceptance.trial import Caught, Finding, Tell, Trial
 from tests.harness.daemon import Answer
 from tests.harness.shims import Page, compiled
 from tests.harness.waiting import until
@@ -117,8 +116,8 @@ def test_no_commit_that_failed_is_acknowledged(tmp_path: Path, seed: int, scale:
     assert finding.injected >= ROUNDS
 
 
-def test_an_error_of_the_disk_taken_for_success_would_be_noticed(tmp_path: Path, seed: int) -> None:
-    assert "A" in commits_fail(tmp_path, seed, rounds=3, broken="errors_ignored").letters
+def test_an_error_of_the_disk_taken_for_success_would_be_noticed(tmp_path: Path, seed: int, caught: Caught) -> None:
+    caught("errors_ignored", "A", commits_fail(tmp_path, seed, rounds=3, broken="errors_ignored"))
 
 
 def test_an_ingest_that_can_make_no_segment_refuses_and_comes_back(tmp_path: Path, seed: int) -> None:

@@ -15,9 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.conftest import Tell
 from tests.acceptance.posting import calls, note, post_all
-from tests.acceptance.trial import Finding, Trial
+from tests.acceptance.trial import Finding, Tell, Trial
 from tests.harness.waiting import until
 
 pytestmark = pytest.mark.slow

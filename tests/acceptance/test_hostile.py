@@ -9,9 +9,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.acceptance.conftest import Tell
 from tests.acceptance.posting import event_of, post_all
-from tests.acceptance.trial import Finding, Trial
+from tests.acceptance.trial import Caught, Finding, Tell, Trial
 from tests.harness.daemon import Daemon
 from tests.harness.waiting import pause, until
 
@@ -55,8 +54,8 @@ def test_the_same_event_a_hundred_times_at_once_is_one_event(tmp_path: Path, see
     assert finding.faults == []
 
 
-def test_an_event_that_is_not_recognised_again_would_be_noticed(tmp_path: Path, seed: int) -> None:
-    assert "B" in same_event(tmp_path, seed, broken="recognition").letters
+def test_an_event_that_is_not_recognised_again_would_be_noticed(tmp_path: Path, seed: int, caught: Caught) -> None:
+    caught("recognition", "B", same_event(tmp_path, seed, broken="recognition"))
 
 
 def test_hostile_requests_leave_nothing_behind_and_stop_nobody(tmp_path: Path, seed: int) -> None:

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.conftest import Tell
-from tests.acceptance.trial import IN_HAND, Finding, Trial
+from tests.acceptance.trial import IN_HAND, Caught, Finding, Tell, Trial
 from tests.harness.events import EVENTS
 from tests.harness.fates import Fates
 from tests.harness.waiting import pause
@@ -64,6 +63,6 @@ def test_kills_of_every_process_under_load_lose_nothing_acknowledged(
     assert finding.faults == []
 
 
-def test_an_answer_before_the_commit_would_be_noticed(tmp_path: Path, seed: int) -> None:
+def test_an_answer_before_the_commit_would_be_noticed(tmp_path: Path, seed: int, caught: Caught) -> None:
     finding = killed(tmp_path, seed, kills=6, kinds=("gunicorn's worker",), broken="acknowledgement")
-    assert "A" in finding.letters
+    caught("acknowledgement", "A", finding)

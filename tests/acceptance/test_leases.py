@@ -12,10 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.conftest import Tell
 from tests.acceptance.posting import event_of
 from tests.acceptance.settings import to_each
-from tests.acceptance.trial import IN_HAND, PROGRAM, Finding, Trial
+from tests.acceptance.trial import IN_HAND, PROGRAM, Caught, Finding, Tell, Trial
 from tests.harness.daemon import Daemon
 from tests.harness.fates import Fates
 from tests.harness.recording import Received, Recorder, Reply
@@ -121,8 +120,9 @@ def test_a_finish_that_comes_too_late_changes_nothing(tmp_path: Path) -> None:
     assert late_finish(tmp_path) == "dead"
 
 
-def test_a_late_finish_that_is_taken_would_be_noticed(tmp_path: Path) -> None:
-    assert late_finish(tmp_path, broken="fencing") == "delivered"
+def test_a_late_finish_that_is_taken_would_be_noticed(tmp_path: Path, caught: Caught) -> None:
+    state = late_finish(tmp_path, broken="fencing")
+    caught("fencing", "E", Finding([f"E: {state} after it was given up"] if state != "dead" else []))
 
 
 def test_a_replay_during_the_attempt_that_was_given_up_is_delivered_and_recorded(tmp_path: Path) -> None:

@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance import power
-from tests.acceptance.conftest import Tell
-from tests.acceptance.trial import Finding, Trial
+from tests.acceptance.trial import Caught, Finding, Tell, Trial
 from tests.harness.shims import compiled
 from tests.harness.verdict import Ledger
 from tests.harness.waiting import pause, until
@@ -85,5 +84,5 @@ def test_the_power_going_under_load_loses_nothing_acknowledged(
     assert finding.faults == []
 
 
-def test_a_lower_synchronous_would_be_noticed(tmp_path: Path, seed: int) -> None:
-    assert "A" in cut_off(tmp_path, seed, cuts=3, broken="synchronous").letters
+def test_a_lower_synchronous_would_be_noticed(tmp_path: Path, seed: int, caught: Caught) -> None:
+    caught("synchronous", "A", cut_off(tmp_path, seed, cuts=3, broken="synchronous"))

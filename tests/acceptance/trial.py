@@ -6,12 +6,14 @@ import os
 import random
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.harness import processes
 from tests.harness.daemon import LISTEN, ROUTER, Daemon
@@ -47,6 +49,14 @@ class Finding:
     def letters(self) -> set[str]:
         """The letters of the promises that were broken."""
         return {fault[0] for fault in self.faults}
+
+
+#: Takes down what was done and found.
+Tell = Callable[[str, Finding], None]
+#: Takes down that a breakage was found as a breach of the promise with this letter.
+Caught = Callable[[str, str, Finding], None]
+#: Where the long form of these tests (tests/soak.py) stands in pytest's configuration.
+SOAK: pytest.StashKey[Any] = pytest.StashKey()
 
 
 class Trial:
