@@ -46,10 +46,7 @@ class Soak:
         ]
         everything = [sum(column) for column in zip(*(_numbers(finding) for _, finding in self.findings), strict=True)]
         done.append(("all", *(f"{number:,}" for number in everything), ""))
-        header = (
-            "what was done", "kills", "faults", "events answered with 200", "lost", "duplicates received", "out of order",
-            "and",
-        )  # fmt: skip
+        header = ("what was done", "kills", "faults", "answered with 200", "lost", "duplicates", "out of order", "and")
         broken = [(what, _escaped(fault), f"`{test}`") for what, fault, test in self.caught]
         return (
             f"Measured {datetime.now(UTC):%Y-%m-%d} on one machine in {seconds / 60:.0f} minutes, "

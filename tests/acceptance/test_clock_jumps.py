@@ -38,7 +38,7 @@ def jumped(folder: Path, seed: int, *, jumps: tuple[int, ...], broken: str = "")
         trial.daemon.start()
         load = trial.load()
         for jump in jumps:
-            stubborn.behave(status=503)
+            stubborn.behave(status=503, retry_after=1)
             begun = fine.report()["different"]
             load.start("open", rate=100)
             until(lambda: fine.report()["different"] > begun + 20, 20, what="events arrive")  # noqa: B023 - used at once
