@@ -50,6 +50,7 @@ def caught(request: pytest.FixtureRequest) -> Caught:
         print(f"{breakage}: {finding}", file=sys.stderr)
         assert letter in finding.letters, f"nothing noticed the breakage {breakage}"
         if soak:
-            soak.caught.append((BREAKAGES[breakage].__doc__, finding.faults[0], request.node.name))
+            fault = next(fault for fault in finding.faults if fault.startswith(letter))
+            soak.caught.append((BREAKAGES[breakage].__doc__, fault, request.node.name))
 
     return noticed

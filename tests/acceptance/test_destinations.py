@@ -44,6 +44,7 @@ def beside_bad_ones(folder: Path, seed: int, *, events: int, broken: str = "") -
             until(
                 lambda: all(trial.receivers[name].report()["different"] == 2 * events for name in FINE),
                 5 if broken else 25,
+                what="everything has arrived at the fine ones",
                 every=0.1,
             )
         except AssertionError as ex:

@@ -173,7 +173,7 @@ unmatched: drop
         return {name: receiver.log() for name, receiver in self.receivers.items()}
 
     def judge(self, *, orderly: bool = True, logs: Mapping[str, list[Arrival]] | None = None) -> Finding:
-        """Judge by A to E what arrived everywhere, or what stands in *logs*. The daemon must have ended."""
+        """Judge by A to E what arrived everywhere, or what stands in *logs*, C if *orderly*. The daemon has ended."""
         ledger = Ledger.read(self.ledger)
         finding = Finding(kills=self.killed.total() - self.killed["nobody"], accepted=len(ledger.acknowledged))
         for name, log in (logs or self.logs()).items():
@@ -183,7 +183,7 @@ unmatched: drop
             finding.faults += [f"{fault} ({name})" for fault in faults if orderly or not fault.startswith("C")]
             finding.lost += verdict.lost
             finding.duplicates += verdict.duplicates
-            finding.unordered += verdict.unordered
+            finding.unordered += verdict.unordered if orderly else 0
         finding.faults += sound(self.daemon.data)
         if left := stranded(self.daemon.data):
             finding.faults.append(f"E: {left} deliveries wait behind nothing")
