@@ -16,7 +16,6 @@ import pytest
 from tests.acceptance import power
 from tests.acceptance.trial import Caught, Finding, Tell, Trial
 from tests.harness.shims import compiled
-from tests.harness.verdict import Ledger
 from tests.harness.waiting import pause, until
 
 pytestmark = pytest.mark.slow
@@ -60,8 +59,7 @@ def cut_off(folder: Path, seed: int, *, cuts: int, broken: str = "") -> Finding:
             pause(trial.dice.uniform(0.1, 0.8))
             until(lambda: "worker" in trial.daemon.pids(), what="the worker runs")
             os.kill(trial.daemon.pids()["worker"], signal.SIGSTOP)
-            accepted = len(Ledger.read(trial.ledger).acknowledged)
-            more = accepted + trial.dice.randint(5, 60)
+            more = load.report()["accepted"] + trial.dice.randint(5, 60)
             until(lambda: load.report()["accepted"] >= more, 20, what="events wait in the inbox")  # noqa: B023 - used at once
             trial.daemon.end()
             fate += power.cut(log, trial.daemon.data, trial.dice)

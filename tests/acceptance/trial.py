@@ -71,7 +71,6 @@ class Trial:
         seed: int,
         *names: str,
         keys: Mapping[str, str] | None = None,
-        head: str = "",
         broken: str = "",
         environment: Mapping[str, str] | None = None,
     ) -> None:
@@ -79,7 +78,6 @@ class Trial:
         self.killed: Counter[str] = Counter()
         self._stack = ExitStack()
         self._keys = keys or {}
-        self._head = head
         with ThreadPoolExecutor(8) as pool:
             made = pool.map(lambda _: Receiver(log=True), names)
             self.receivers = {name: self._stack.enter_context(one) for name, one in zip(names, made, strict=True)}
@@ -95,7 +93,7 @@ class Trial:
             f'  {name}: {{type: http, url: "{receiver.url}", {self._keys.get(name, KEYS)}}}\n'
             for name, receiver in self.receivers.items()
         )
-        return f"""{LISTEN}{self._head}
+        return f"""{LISTEN}
 sources:
   wavix: {{}}
 destinations:
