@@ -181,7 +181,7 @@ def test_while_the_clock_is_off_nothing_expires(bench: Bench) -> None:
     assert len(bench.jobs()) == 1
 
 
-def test_commands_are_obeyed_while_the_clock_is_hours_back(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_are_obeyed_while_the_clock_is_hours_back(bench: Bench, monkeypatch) -> None:
     bench.turn()
     past = time.time() - 7200
     monkeypatch.setattr("router.clock.now", lambda: past)
