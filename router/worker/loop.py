@@ -107,6 +107,7 @@ class Worker:
         self._cursors_are_right = True
         self._stopping = False
         self._lag = 0.0
+        #: On the monotonic clock: a wall clock that was set back would put off ticks for hours.
         self._next_tick = self._next_renewal = 0.0
         self._pending: list[Ended] = []
 
@@ -117,10 +118,10 @@ class Worker:
         self.recover()
         more = False
         while not (self._stopping and not self.senders.connections):
-            began = clock.now()
-            self.gather(0.0 if more else self._until_due(began))
+            began = time.monotonic()
+            self.gather(0.0 if more else self._until_due(clock.now()))
             more = self.turn()
-            if more and (rest := SHORTEST_TURN - (clock.now() - began)) > 0:
+            if more and (rest := SHORTEST_TURN - (time.monotonic() - began)) > 0:
                 time.sleep(rest)
         self.turn()
         self.close()
@@ -147,7 +148,7 @@ class Worker:
         except StoreError:
             # The turn that follows meets the same, and says it.
             return self._store_pause
-        wait = min(self._next_tick - now, TICK)
+        wait = self._next_tick - time.monotonic()
         if due is not None and not self._stopping:
             # A delivery that is due and was not claimed waits for room or rate, which come with other news.
             wait = min(wait, due - now) if due > now else min(wait, self.limits.until_rate(now, TICK))
@@ -178,7 +179,7 @@ class Worker:
         if not self._cursors_are_right:
             self.cursors = self.store.cursors()
             self._cursors_are_right = True
-        tick = now >= self._next_tick
+        tick = time.monotonic() >= self._next_tick
         self._look_at_the_clock(now)
         for ended in pending:
             self._record(turn, ended, now)
@@ -227,13 +228,14 @@ class Worker:
             turn.paused.append((claim.destination, pause))
 
     def _tick(self, turn: Turn, now: float) -> None:
-        self._next_tick = now + TICK
+        beat = time.monotonic()
+        self._next_tick = beat + TICK
         turn.ticked = True
         self.cursors[CURSOR] = self.orders.obey(self.commands, self.cursors.get(CURSOR, 0), now)
         turn.routed += [(routed, now) for routed in self.orders.readmitted]
         self.orders.readmitted.clear()
-        if now >= self._next_renewal:
-            self._next_renewal = now + RENEW_EVERY
+        if beat >= self._next_renewal:
+            self._next_renewal = beat + RENEW_EVERY
             self.store.renew(self.owner, now + LEASE)
             self._settle_lapsed(turn, now, now)
 

@@ -19,8 +19,9 @@ class Connection:
     socket: socket.socket
     decoder: Decoder[Outcome] = field(default_factory=lambda: Decoder(Outcome))
     unsent: bytearray = field(default_factory=bytearray)
-    #: delivery id → its claim, for everything handed over and not yet answered.
-    in_hand: dict[int, Claim] = field(default_factory=dict)
+    #: (delivery id, attempt) → its claim, for everything handed over and not yet answered. One delivery may be here
+    #: twice: given up and replayed by an operator while its attempt went on.
+    in_hand: dict[tuple[int, int], Claim] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class Senders:
         for claim in claims:
             able = [self.connections[index] for index in shares[claim.destination] if index in self.connections]
             chosen = min(able, key=lambda connection: len(connection.in_hand))
-            chosen.in_hand[claim.delivery_id] = claim
+            chosen.in_hand[claim.delivery_id, claim.attempt] = claim
             self._in_hand[claim.destination] = self._in_hand.get(claim.destination, 0) + 1
             jobs.setdefault(chosen.index, []).append(_job(claim))
         for index, batch in jobs.items():
@@ -118,7 +119,7 @@ class Senders:
     def _settle(self, connection: Connection, outcomes: Iterable[Outcome]) -> list[Ended]:
         ended = []
         for outcome in outcomes:
-            claim = connection.in_hand.pop(outcome.delivery_id, None)
+            claim = connection.in_hand.pop((outcome.delivery_id, outcome.attempt), None)
             if claim is not None:
                 self._in_hand[claim.destination] -= 1
                 ended.append(Ended(claim, outcome))
