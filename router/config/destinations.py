@@ -214,7 +214,7 @@ def _proxy(value: str) -> Secret:
     except ValueError:
         usable = False
     if not usable or re.search(r"[\s\x00-\x1f]", value):
-        raise ValueError("this is no address of a proxy; write for example http://proxy.example:3128")
+        raise ValueError("this is no proxy; write for example http://proxy.example:3128")
     return Secret(value)
 
 

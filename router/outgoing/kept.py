@@ -14,12 +14,12 @@ BODY = 2048
 HEADER = 200
 
 #: Headers that help to find out why; no other is kept, least of all ``Set-Cookie`` and ``Authorization``.
-HEADERS = frozenset(
-    ("allow", "cf-ray", "content-length", "content-type", "date", "request-id", "retry-after", "server", "trace-id",
-     "traceparent", "via", "www-authenticate", "x-amz-request-id", "x-amzn-requestid", "x-amzn-trace-id",
-     "x-correlation-id", "x-error-code", "x-error-message", "x-hubspot-correlation-id", "x-request-id",
-     "x-slack-failure", "x-slack-req-id", "x-trace-id")
-)  # fmt: skip
+HEADERS = {
+    "allow", "cf-ray", "content-encoding", "content-length", "content-type", "date", "request-id", "retry-after",
+    "server", "trace-id", "traceparent", "via", "www-authenticate", "x-amz-request-id", "x-amzn-requestid",
+    "x-amzn-trace-id", "x-correlation-id", "x-error-code", "x-error-message", "x-hubspot-correlation-id",
+    "x-request-id", "x-slack-failure", "x-slack-req-id", "x-trace-id",
+}  # fmt: skip
 
 #: Groups of such headers, by their beginnings: how much the destination will still take.
 GROUPS = ("ratelimit", "x-ratelimit-", "x-rate-limit-")

@@ -13,7 +13,8 @@ import pytest
 from router.errors import AnswerLost, DestinationUnusable, TemporaryFailure
 from router.outgoing.tls import tls_context
 from router.secret import Secret
-from tests.outgoing.conftest import Authority, answer
+from tests.harness.authority import Authority
+from tests.outgoing.conftest import answer
 
 OK = answer(200, b"ok")
 
