@@ -230,7 +230,7 @@ def _parts(annotation: Any) -> Iterator[Any]:
 
 def _holds_secret(annotation: Any, inside: tuple[Any, ...] = ()) -> bool:
     return any(
-        part is Secret
+        (isinstance(part, type) and issubclass(part, Secret))
         or (
             isinstance(part, type)
             and issubclass(part, BaseModel)

@@ -68,7 +68,7 @@ class RequestsHttp:
         self._proxies = {"http": proxy.reveal(), "https": proxy.reveal()} if proxy else None
         self._adapter = _Adapter(self._exchange, tls_context(ca, certificate))
         self._prepared: dict[tuple[str, str], _Request] = {}
-        self._asked: tuple[str, Mapping[str, str | Secret] | None] = ("", None)
+        self._asked: tuple[str | Secret, Mapping[str, str | Secret] | None] = ("", None)
         #: The last answer since it was set to None, whatever followed from it.
         self.heard: Heard | None = None
 
@@ -86,7 +86,7 @@ class RequestsHttp:
         body: bytes | None = None,
     ) -> Answer:
         address = url.reveal() if isinstance(url, Secret) else url
-        self._asked = (address, headers)
+        self._asked = (url, headers)
         request = self._prepare(method, address)
         if json is not None:
             body = json_format.dumps(json, ensure_ascii=False, separators=(",", ":")).encode()
@@ -110,8 +110,9 @@ class RequestsHttp:
 
     def _secrets(self) -> list[str]:
         """Return every secret of the last request."""
-        address, headers = self._asked
-        return [address, *secrets_in(headers), *secrets_in(self._proxy)]
+        url, headers = self._asked
+        # An address may carry a token, whether its plugin says so or not.
+        return [*(url.hidden() if isinstance(url, Secret) else [url]), *secrets_in(headers), *secrets_in(self._proxy)]
 
     def _prepare(self, method: str, address: str) -> _Request:
         """Return a request ready to be filled; checking and quoting a URL costs as much as sending it."""

@@ -18,7 +18,7 @@ _SHORTEST_PIECE = 6
 def secrets_in(value: Any) -> Iterator[str]:
     """Yield the text of every Secret in *value*: settings, mappings and sequences, at any depth."""
     if isinstance(value, Secret):
-        yield value.reveal()
+        yield from value.hidden()
     elif isinstance(value, BaseModel):
         for _, inner in value:
             yield from secrets_in(inner)
