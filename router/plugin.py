@@ -19,6 +19,7 @@ from router import clock
 from router.errors import AnswerLost, DestinationUnusable, PermanentFailure, TemporaryFailure
 from router.event import ALERT
 from router.filters import Link
+from router.places import Url
 from router.secret import Secret
 from router.signature import check_secret, sign
 from router.templates import CannotFillIn, Template, plain
@@ -36,6 +37,7 @@ __all__ = [
     "Settings",
     "Template",
     "TemporaryFailure",
+    "Url",
     "check_secret",
     "setting",
     "sign",
@@ -146,6 +148,14 @@ class Delivery:
             return text
         self.unfilled.append((template, why))
         return _PLAIN_WORDS.render(self.names, escape) if fallback is None else fallback
+
+    def address(self, url: Url) -> Secret:
+        """Return *url* with its templates filled in for this delivery, for ``http.request``.
+
+        Every value is percent-encoded. Raises PermanentFailure where the address cannot be made: there is no other
+        place that the news could go to.
+        """
+        return url if url.template is None else url.filled(self.names)
 
 
 @dataclass(frozen=True, slots=True)

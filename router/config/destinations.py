@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from router.config import scalars
+from router.config.certificates import Certificates
 from router.config.fields import Fields, check_name
 from router.config.located import Block, Text, bare, texts
 from router.config.model import SWITCHED_OFF, Destination
@@ -70,7 +72,7 @@ def _complete(destination: Block, given: Mapping[Text, Any]) -> None:
 
 
 def read_destinations(
-    destinations: Block, registry: Registry, folder: Path, wording: Wording, problems: Problems
+    destinations: Block, registry: Registry, certificates: Certificates, wording: Wording, problems: Problems
 ) -> dict[str, Destination]:
     """Return every destination by its name, as far as it could be read; *wording* gathers their templates."""
     found: dict[str, Destination] = {}
@@ -82,7 +84,7 @@ def read_destinations(
         if not isinstance(value, Block):
             problems.error(key, f'destination "{name}" needs a block of keys', "write at least its type:")
             continue
-        destination = _Reader(key, value, registry, folder, wording=wording, problems=problems).destination()
+        destination = _Reader(key, value, registry, certificates, wording=wording, problems=problems).destination()
         if destination is not None:
             found[str(name)] = destination
     _check_former_names(destinations, problems)
@@ -91,12 +93,19 @@ def read_destinations(
 
 class _Reader:
     def __init__(
-        self, key: Text, block: Block, registry: Registry, folder: Path, *, wording: Wording, problems: Problems
+        self,
+        key: Text,
+        block: Block,
+        registry: Registry,
+        certificates: Certificates,
+        *,
+        wording: Wording,
+        problems: Problems,
     ) -> None:
         self._key = key
         self._block = block
         self._registry = registry
-        self._folder = folder
+        self._certificates = certificates
         self._wording = wording
         self._problems = problems
         self._where = f'destination "{key}"'
@@ -117,7 +126,7 @@ class _Reader:
         reader = PluginSettings(
             plugin, self._key, self._block, common=common, wording=self._wording, problems=self._problems
         )
-        settings = reader.read(self._folder)
+        settings = reader.read(self._certificates.folder)
         # A shared key counts too: without its proxy's address a destination must not be told directly.
         unset = next((text.unset for text in texts(self._block) if text.unset), None)
         rest = self._rest(fields, plugin)
@@ -168,8 +177,10 @@ class _Reader:
             "timeout": fields.read("timeout", scalars.duration, 30.0),
             "expire": fields.read("expire", scalars.duration),
             "allow_private": fields.read("allow_private", scalars.boolean, True),
-            "ca": fields.read("ca", self._certificates),
+            "ca": fields.read("ca", self._certificates.authorities),
+            "certificate": self._certificates.own(fields),
             "proxy": fields.read("proxy", _proxy),
+            "keep_answers": fields.read("keep_answers", scalars.boolean, False),
             "formerly": fields.read("formerly", scalars.word),
             "description": fields.read("description", scalars.text, ""),
         }
@@ -195,19 +206,14 @@ class _Reader:
             )  # fmt: skip
         return policy
 
-    def _certificates(self, value: str) -> Path:
-        path = self._folder / scalars.text(value)
-        try:
-            readable = path.is_file()
-        except (OSError, ValueError):
-            readable = False
-        if not readable:
-            raise ValueError(f'there is no file "{value}"')
-        return path
-
 
 def _proxy(value: str) -> Secret:
-    if not value.startswith(("http://", "https://")):
+    try:
+        url = urlsplit(value)
+        usable = url.scheme == "http" and url.hostname is not None and url.port != 0
+    except ValueError:
+        usable = False
+    if not usable or re.search(r"[\s\x00-\x1f]", value):
         raise ValueError("this is no proxy; write for example http://proxy.example:3128")
     return Secret(value)
 

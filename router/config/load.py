@@ -13,6 +13,7 @@ from typing import Any
 
 from router.config import scalars
 from router.config.alerts import read_alerts
+from router.config.certificates import Certificates
 from router.config.destinations import apply_defaults, read_destinations
 from router.config.documents import include, read_first
 from router.config.doubts import doubt_rules, doubt_secrets, doubt_twins
@@ -63,7 +64,8 @@ def load(
         include(root, path, files, problems)
         variables = Variables(environ, path.resolve().parent, files, problems, forgiving=to_look)
         variables.fill(root)
-        config = _Loader(root, path, files, problems).config(registry)
+        certificates = Certificates(path.resolve().parent, proved=not (files.remembered or to_look))
+        config = _Loader(root, path, files, certificates, problems).config(registry)
         problems.raise_errors()
         return replace(config, unset=tuple(variables.unset) if to_look else (), snapshot=files.read_so_far)
 
@@ -81,10 +83,11 @@ def _no_collections() -> Iterator[None]:
 
 
 class _Loader:
-    def __init__(self, root: Block, path: Path, files: Files, problems: Problems) -> None:
+    def __init__(self, root: Block, path: Path, files: Files, certificates: Certificates, problems: Problems) -> None:
         self._root = root
         self._path = path
         self._folder = path.resolve().parent
+        self._certificates = certificates
         self._files = files
         self._problems = problems
         self._fields = Fields(root, problems, known=_KEYS, not_built=_NOT_BUILT)
@@ -104,7 +107,7 @@ class _Loader:
         sources = read_sources(source_block, listen, problems)
         apply_defaults(fields.block("defaults"), destination_block, problems)
         wording = Wording(problems)
-        destinations = read_destinations(destination_block, registry, self._folder, wording, problems)
+        destinations = read_destinations(destination_block, registry, self._certificates, wording, problems)
         lists = read_lists(fields.block("lists") or Block(), self._path.parent, self._files, problems)
         rules = RuleReader(
             destination_block,

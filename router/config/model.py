@@ -76,7 +76,11 @@ class Destination:
     #: False refuses loopback and private addresses; link-local and metadata addresses are refused always.
     allow_private: bool = True
     ca: Path | None = None
+    #: The files of the client certificate and of its key.
+    certificate: tuple[Path, Path] | None = None
     proxy: Secret | None = None
+    #: True keeps the destination's answer to what it accepted as well.
+    keep_answers: bool = False
     formerly: str | None = None
     description: str = ""
 

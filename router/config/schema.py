@@ -155,7 +155,7 @@ def _source() -> dict[str, Schema]:
 # Destinations -------------------------------------------------------------------------------------------
 
 _DEFAULTS = ("retry", "expire", "concurrency", "rate", "order", "after_dead_letter", "unknown", "timeout",
-             "allow_private", "ca", "proxy")  # fmt: skip
+             "allow_private", "ca", "certificate", "proxy", "keep_answers")  # fmt: skip
 
 
 def _any_destination(plugins: Mapping[str, type[Plugin[Settings]]]) -> Schema:
@@ -189,6 +189,7 @@ def _retry() -> Schema:
 
 
 def _common() -> dict[str, Schema]:
+    pair: dict[str, Schema] = {"file": {"type": "string"}, "key": {"type": "string"}}
     return {
         "retry": _piece("retry"),
         "expire": _DURATION,
@@ -200,7 +201,9 @@ def _common() -> dict[str, Schema]:
         "timeout": _DURATION,
         "allow_private": _TRUTH,
         "ca": {"type": "string"},
+        "certificate": {"anyOf": [{"type": "string"}, _block({}, pair, required=("file", "key"))]},
         "proxy": {"type": "string"},
+        "keep_answers": _TRUTH,
         "enabled": _TRUTH,
         "optional": _TRUTH,
         "description": _TEXT,

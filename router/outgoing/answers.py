@@ -9,6 +9,8 @@ from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from router.errors import DeliveryFailed, DestinationUnusable, PermanentFailure, TemporaryFailure
+from router.outgoing.kept import readable
+from router.outgoing.redaction import Redaction
 
 #: How much of an error answer goes into a reason.
 EXCERPT = 200
@@ -19,8 +21,8 @@ LONGEST_RETRY_AFTER = 36000.0
 #: "Cannot say now", in the words of RFC 9110, 8470 and 6585: worth the same request again.
 _AGAIN = {408, 425, 429}
 
-#: Credentials refused, or gone for good: nothing sent there will be accepted until somebody acts.
-_UNUSABLE = {401, 403, 410}
+#: Credentials refused (407: by a proxy), or gone for good: nothing will be accepted until somebody acts.
+_UNUSABLE = {401, 403, 407, 410}
 
 
 def failure(host: str, status: int, headers: Mapping[str, str], excerpt: str, *, now: float) -> DeliveryFailed:
@@ -53,9 +55,10 @@ def retry_after(value: str | None, now: float) -> float | None:
     return min(seconds, LONGEST_RETRY_AFTER) if seconds > 0 else None
 
 
-def excerpt(body: bytes) -> str:
-    """Return the beginning of *body* as one printable line, for a reason."""
-    text = body[: EXCERPT * 4].decode("utf-8", "replace")
+def excerpt(body: bytes, redact: Redaction) -> str:
+    """Return the beginning of *body* as one printable line without secrets, for a reason."""
+    window = 4 * EXCERPT
+    text = readable(body[:window], redact, cut=len(body) > window)
     line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     return line if len(line) <= EXCERPT else line[: EXCERPT - 1] + "…"
 

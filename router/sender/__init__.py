@@ -47,6 +47,8 @@ class Outcome(NamedTuple):
     receipt: dict[str, Any] | None = None
     #: True when a template could not be filled in and plain words were sent in its place; the reason says why.
     unfilled: bool = False
+    #: What is kept of the destination's last answer (``router.outgoing.kept``); None where nobody will ask.
+    answer: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,8 @@ class Attempts:
         """Make one attempt and return how it ended; raises nothing."""
         started_at = clock.now()
         delivery = delivery_of(job, started_at)
+        if self._http:
+            self._http.heard = None
         try:
             receipt = self._plugin_for(job.rule).deliver(delivery)
         except DeliveryFailed as ex:
@@ -71,13 +73,19 @@ class Attempts:
         unfilled = bool(delivery.unfilled) and not delivery.is_alert
         if unfilled:
             reason = "; ".join(filter(None, (self._line(self._in_plain_words(job, delivery)), reason)))
-        return self._outcome(job, "delivered", started_at, reason, receipt=receipt, unfilled=unfilled)
+        heard = self._http and self._http.heard
+        status = heard.status if heard else None
+        return self._outcome(job, "delivered", started_at, reason, status=status, receipt=receipt, unfilled=unfilled)
 
     def _plugin_for(self, rule: str | None) -> Plugin[Settings]:
         to, own = self._destination, rule if rule in self._overrides else None
         if own not in self._plugins:
             self._http = self._http or RequestsHttp(
-                timeout=to.timeout, allow_private=to.allow_private, ca=to.ca, proxy=to.proxy
+                timeout=to.timeout,
+                allow_private=to.allow_private,
+                ca=to.ca,
+                certificate=to.certificate,
+                proxy=to.proxy,
             )
             self._plugins[own] = to.plugin(self._settings(own), self._http)
         return self._plugins[own]
@@ -126,8 +134,22 @@ class Attempts:
         receipt: Receipt | None = None,
         unfilled: bool = False,
     ) -> Outcome:
+        ended_at = clock.now()
+        # Of what was accepted there is mostly nothing to ask, and it would be most of the store.
+        wanted = self._http and (kind != "delivered" or self._destination.keep_answers)
+        answer = self._http.kept(self._redact) if self._http and wanted else None
         return Outcome(
-            job.delivery_id, job.attempt, kind, reason, status, retry_after, started_at, clock.now(), receipt, unfilled
+            job.delivery_id,
+            job.attempt,
+            kind,
+            reason,
+            status,
+            retry_after,
+            started_at,
+            ended_at,
+            receipt,
+            unfilled,
+            answer,
         )
 
 

@@ -22,6 +22,7 @@ from router.calls import Call
 from router.errors import Fault
 from router.store.alerting import AlertStore, Concern, Waiting
 from router.store.reading import (
+    AnswerRow,
     AttemptRow,
     DeliveryRow,
     DestinationRow,
@@ -36,6 +37,7 @@ from router.store.state import FINISHED, State, delivery_key
 __all__ = [
     "FINISHED",
     "AlertStore",
+    "AnswerRow",
     "Attempt",
     "AttemptRow",
     "Claim",
@@ -152,6 +154,9 @@ class Attempt:
     counts: bool = True
     #: Delivered in plain words, because a template could not be filled in. The store keeps the ``reason`` alone.
     unfilled: bool = False
+    #: What is kept of the destination's answer, as an ``AnswerRow`` has it but for ``attempt``; it replaces the one
+    #: kept of this delivery's earlier attempts, whether the attempt counts or not.
+    answer: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +236,7 @@ class Store(AlertStore, Protocol):
         """
 
     def record(self, attempt: Attempt) -> bool:
-        """Record the attempt, its receipt and the delivery's new state.
+        """Record the attempt, its receipt, its answer and the delivery's new state.
 
         Return False, changing nothing, when it is no longer leased to ``attempt.owner`` at ``attempt.attempt``.
 

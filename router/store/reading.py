@@ -71,6 +71,21 @@ class AttemptRow:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerRow:
+    """The last answer kept of a destination to one delivery: to which attempt, after how many seconds, and its words.
+
+    ``cut`` says that the body went on.
+    """
+
+    attempt: int
+    status: int
+    seconds: float
+    headers: dict[str, str]
+    body: str
+    cut: bool
+
+
+@dataclass(frozen=True, slots=True)
 class QuarantineRow:
     """One refused body, for tables. ``readmitted_at`` is set once it has become an event after all."""
 
@@ -137,6 +152,9 @@ class Reading(Protocol):
 
     def attempts(self, delivery_id: int) -> list[AttemptRow]:
         """Return the attempts of one delivery, first to last."""
+
+    def answer(self, delivery_id: int) -> AnswerRow | None:
+        """Return the last answer kept of one delivery; None where none came, or none was kept."""
 
     def quarantined(self, limit: int, before_id: int | None = None) -> list[QuarantineRow]:
         """Return refused bodies, newest first."""

@@ -139,6 +139,11 @@ class Deliveries:
         self._tally.move(destination, State.LEASED, state)
         if attempt.counts:
             self._keep(attempt, destination)
+        if attempt.answer is not None:
+            self._db.execute(
+                "INSERT OR REPLACE INTO answer VALUES (?, ?, ?)",
+                (attempt.delivery_id, attempt.attempt, json.dumps(dict(attempt.answer))),
+            )
         if call is not None and (finished or overtaken):
             self._line.go_on(destination, call, attempt.ended_at)
         return True

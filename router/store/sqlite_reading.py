@@ -14,6 +14,7 @@ from router.calls import Call
 from router.errors import StoreError
 from router.event import ALERT, ALERT_SOURCE
 from router.store import (
+    AnswerRow,
     AttemptRow,
     DeliveryRow,
     DestinationRow,
@@ -182,6 +183,11 @@ class SqliteReading:
             (delivery_id,),
         )
         return [AttemptRow(*row) for row in rows]
+
+    @_question
+    def answer(self, delivery_id: int) -> AnswerRow | None:
+        row = self._db.execute("SELECT attempt, body FROM answer WHERE delivery_id = ?", (delivery_id,)).fetchone()
+        return None if row is None else AnswerRow(row[0], **json.loads(row[1]))
 
     @_question
     def quarantined(self, limit: int, before_id: int | None = None) -> list[QuarantineRow]:

@@ -57,6 +57,7 @@ def judge(
         receipt=outcome.receipt,
         counts=following.counts,
         unfilled=outcome.unfilled,
+        answer=outcome.answer,
     )
     return attempt, (outcome.reason or "it cannot be used") if outcome.kind == "unusable" else None
 

@@ -135,16 +135,23 @@ class Played:
         with closing(SqliteStore.open(self.config.data)) as store, store.transaction():
             store.readmitted(quarantine_id, NOW)
 
-    def attempt(self, destination: str, state: State, reason: str | None = None, *, due: float = NOW + 60) -> list[int]:
+    def attempt(
+        self,
+        destination: str,
+        state: State,
+        reason: str | None = None,
+        *,
+        due: float = NOW + 60,
+        answer: dict[str, object] | None = None,
+    ) -> list[int]:
         """End what is due for *destination* in *state*, and return the deliveries."""
         ended = []
         with closing(SqliteStore.open(self.config.data)) as store, store.transaction():
             claims = store.claim(destination, now=4e9, owner="test", lease_until=5e9, limit=100)
             for claim in claims:
                 outcome = "delivered" if state is State.DELIVERED else "refused"
-                store.record(
-                    Attempt(claim.delivery_id, claim.attempt, "test", state, outcome, reason, 404, NOW, NOW + 0.25, due)
-                )
+                attempt = (claim.delivery_id, claim.attempt, "test", state, outcome, reason, 404, NOW, NOW + 0.25, due)
+                store.record(Attempt(*attempt, answer=answer))
                 ended.append(claim.delivery_id)
         return ended
 

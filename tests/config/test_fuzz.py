@@ -41,6 +41,7 @@ destinations:
       {{ event.from | phone }}
     retry: {first: 5s, max: 4h}
     rate: 10/s
+    keep_answers: true
   paper: {type: paper, path: data/a, formerly: old}
 rules:
   - name: missed

@@ -19,6 +19,7 @@ from router.secret import Secret
 from router.units import Rate
 from tests.config.conftest import REST
 from tests.config.plugins import REGISTRY, Paper, Web
+from tests.harness.authority import Authority
 
 SHIPPED = Path(__file__).parents[2] / "config.yaml"
 
@@ -137,8 +138,11 @@ def test_utc_needs_no_time_zones_on_the_machine(config: Any) -> None:
     assert config("timezone: UTC").timezone is UTC
 
 
-def test_a_destination_has_the_keys_of_every_destination_and_its_own(config: Any, tmp_path: Path) -> None:
-    (tmp_path / "ca.pem").touch()
+def test_a_destination_has_the_keys_of_every_destination_and_its_own(
+    config: Any, tmp_path: Path, authority: Authority
+) -> None:
+    (tmp_path / "ca.pem").write_bytes(authority.certificate.read_bytes())
+    (tmp_path / "key.pem").write_bytes(authority.key.read_bytes())
     crm = config("""
 destinations:
   crm:
@@ -162,7 +166,9 @@ destinations:
     timeout: 10s
     allow_private: false
     ca: ca.pem
+    certificate: {file: ca.pem, key: key.pem}
     proxy: http://proxy.example:3128
+    keep_answers: true
     description: Sales
     formerly: old-crm
 """).destinations["crm"]
@@ -180,6 +186,7 @@ destinations:
     assert (crm.expire, crm.concurrency, crm.rate, crm.order) == (7200.0, 4, Rate(60, 60.0), "call")
     assert (crm.after_dead_letter, crm.unknown, crm.timeout, crm.allow_private) == ("hold", "hold", 10.0, False)
     assert (crm.ca, crm.proxy) == (tmp_path / "ca.pem", Secret("http://proxy.example:3128"))
+    assert (crm.certificate, crm.keep_answers) == ((tmp_path / "ca.pem", tmp_path / "key.pem"), True)
     assert (crm.description, crm.formerly, crm.disabled) == ("Sales", "old-crm", None)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from router.errors import DestinationUnusable, PermanentFailure, TemporaryFailure
+from router.outgoing import Redaction
 from router.outgoing.answers import EXCERPT, LONGEST_RETRY_AFTER, excerpt, failure, retry_after
 
 NOON = 1_700_000_000.0  # Tue, 14 Nov 2023 22:13:20 GMT
@@ -22,6 +23,7 @@ NOON = 1_700_000_000.0  # Tue, 14 Nov 2023 22:13:20 GMT
         (403, DestinationUnusable),
         (404, PermanentFailure),
         (405, PermanentFailure),
+        (407, DestinationUnusable),
         (408, TemporaryFailure),
         (409, PermanentFailure),
         (410, DestinationUnusable),
@@ -85,7 +87,7 @@ def test_a_redirect_names_the_new_host_and_no_more_of_the_new_place():
 
 
 def test_an_excerpt_is_one_short_printable_line():
-    line = excerpt(b"<h1>Sorry\x1b[31m</h1>\r\n\xff\x00 try later " + b"x" * 5000)
+    line = excerpt(b"<h1>Sorry\x1b[31m</h1>\r\n\xff\x00 try later " + b"x" * 5000, Redaction([]))
 
     assert line.startswith("<h1>Sorry [31m</h1> � try later xxx")
     assert line.isprintable()

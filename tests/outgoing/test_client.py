@@ -12,6 +12,7 @@ import pytest
 
 from router.errors import AnswerLost, DestinationUnusable, PermanentFailure, TemporaryFailure
 from router.outgoing.client import MAX_ANSWER
+from router.places import Url
 from router.secret import Secret
 from tests.outgoing.conftest import answer
 
@@ -126,14 +127,34 @@ def test_a_request_is_sent_once_however_it_ends(receive, client):
     assert len(receiver.requests) == 1
 
 
-def test_a_redirect_is_not_followed(receive, client):
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])
+@pytest.mark.parametrize("method", ["POST", "PUT", "GET"])
+def test_a_redirect_is_not_followed(receive, client, status, method):
     stranger = receive(OK)
-    receiver = receive(answer(307, b"", f"Location: {stranger.url()}"))
+    receiver = receive(answer(status, b"", f"Location: {stranger.url()}"))
 
     with pytest.raises(PermanentFailure, match="redirects are not followed"):
-        client().request("POST", receiver.url(), body=b"x")
+        client().request(method, receiver.url(), body=b"x")
 
-    assert stranger.requests == []
+    assert (len(receiver.requests), stranger.connections) == (1, 0)
+
+
+def test_what_an_event_filled_into_an_address_leaves_as_it_was_encoded(receive, client):
+    receiver = receive(OK)
+    url = Url(receiver.url("/calls/{{ v }}?v={{ v }}"))
+
+    client().request("POST", url.filled({"v": "%2e%2e;a&b=c d+é"}), body=b"x")
+
+    line = receiver.requests[0].partition(b"\r\n")[0]
+    assert line == b"POST /calls/%252e%252e%3Ba%26b%3Dc%20d%2B%C3%A9?v=%252e%252e%3Ba%26b%3Dc%20d%2B%C3%A9 HTTP/1.1"
+
+
+def test_a_refusal_that_names_the_caller_stays_readable_without_the_token(receive, client):
+    receiver = receive(answer(404, b"no customer +447700900123 for tokenOfPath"))
+    url = Url(receiver.url("/tokenOfPath/{{ number }}"))
+
+    with pytest.raises(PermanentFailure, match=r"no customer \+447700900123 for <secret>"):
+        client().request("POST", url.filled({"number": "+447700900123"}), body=b"x")
 
 
 def test_the_words_of_an_error_answer_reach_the_reason(receive, client):

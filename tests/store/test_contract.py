@@ -6,7 +6,7 @@ import pytest
 
 from router.calls import Call
 from router.errors import Fault, StoreError
-from router.store import Filter, NewDelivery, State
+from router.store import AnswerRow, Filter, NewDelivery, State
 
 # Events ------------------------------------------------------------------------------------------------------------
 
@@ -264,6 +264,40 @@ def test_every_attempt_is_kept(desk, reading):
         (1, "failed", "HTTP 503", 503, 101),
         (2, "delivered", None, None, 111),
     ]
+
+
+ANSWER = {"status": 503, "seconds": 0.25, "headers": {"server": "crm"}, "body": "busy", "cut": False}
+
+
+def test_of_a_delivery_the_last_answer_is_kept_with_its_attempt(desk, reading):
+    desk.owe()
+    claim = desk.one()
+    assert reading.answer(claim.delivery_id) is None
+
+    desk.end(claim, State.READY, due_at=110, answer={**ANSWER, "body": "earlier"})
+    desk.end(desk.one(now=110), State.READY, due_at=120, answer=ANSWER)
+    desk.end(desk.one(now=120), State.READY, due_at=130)
+
+    assert reading.answer(claim.delivery_id) == AnswerRow(2, 503, 0.25, {"server": "crm"}, "busy", False)
+    assert reading.answer(claim.delivery_id + 1) is None
+
+
+def test_the_answer_to_an_attempt_that_does_not_count_is_kept_as_well(desk, reading):
+    desk.owe()
+    claim = desk.one()
+    desk.end(claim, State.READY, due_at=110, counts=False, outcome="unusable", answer=ANSWER)
+
+    assert reading.attempts(claim.delivery_id) == []
+    assert reading.answer(claim.delivery_id).body == "busy"
+
+
+def test_a_late_worker_leaves_no_answer(desk, reading):
+    desk.owe()
+    late = desk.one(owner="w1")
+    desk.end(late, State.READY, due_at=170, owner="w1", outcome="unknown")
+
+    assert not desk.end(late, State.DEAD, owner="w1", answer=ANSWER)
+    assert reading.answer(late.delivery_id) is None
 
 
 def test_a_late_worker_cannot_overwrite_its_successor(desk, reading):
