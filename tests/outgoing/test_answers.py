@@ -92,3 +92,12 @@ def test_an_excerpt_is_one_short_printable_line():
     assert line.startswith("<h1>Sorry [31m</h1> � try later xxx")
     assert line.isprintable()
     assert len(line) == EXCERPT
+
+
+@pytest.mark.parametrize("shift", range(0, 40, 3))
+def test_an_excerpt_shows_no_half_of_a_secret(shift):
+    secret = "abcdefghijklmnopqrstuvwxyz0123456789ABCD"
+
+    line = excerpt(b"." * shift + secret.encode() * 1000, Redaction([secret]))
+
+    assert line.replace("<secret>", "").rstrip("…<secrt>") == "." * shift
