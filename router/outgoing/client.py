@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -43,7 +44,8 @@ class RequestsHttp:
 
     *timeout* is the time limit of the whole exchange, from looking up the name to the last byte of the answer. *ca*
     takes the place of the public certificate authorities. A request through *proxy* (``http://…``) leaves the
-    choice of addresses to the proxy. A connection that rested *keep_idle* seconds is not used again.
+    choice of addresses to the proxy. *answers* has the operator's words for some statuses. A connection that rested
+    *keep_idle* seconds is not used again.
     """
 
     def __init__(
@@ -53,10 +55,12 @@ class RequestsHttp:
         allow_private: bool = True,
         ca: Path | None = None,
         proxy: Secret | None = None,
+        answers: Mapping[int, str] = MappingProxyType({}),
         keep_idle: float = 1.5,
         resolve: Callable[[str, int], Sequence[Found]] = resolve,
     ) -> None:
         self._timeout = timeout
+        self._answers = answers
         self._exchange = Exchange(allow_private=allow_private, keep_idle=keep_idle, resolve=resolve)
         self._proxy = proxy
         if proxy and not proxy.reveal().startswith("http://"):
@@ -160,7 +164,7 @@ class RequestsHttp:
             raw.release_conn()
         if accepted:
             return Answer(status, headers, body)
-        return failure(host, status, headers, excerpt(body), now=clock.now())
+        return failure(host, status, headers, excerpt(body), now=clock.now(), answers=self._answers)
 
 
 class _Request(requests.PreparedRequest):
