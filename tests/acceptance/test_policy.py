@@ -15,6 +15,8 @@ from tests.harness.load import Load
 from tests.harness.recording import Received, Recorder, Reply
 from tests.harness.waiting import until
 
+pytestmark = pytest.mark.slow
+
 
 class Crowd:
     """A destination that takes its time, and counts how many requests are with it at once."""
