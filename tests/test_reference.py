@@ -12,9 +12,10 @@ import pytest
 
 from router import calls, event, matching, samples
 from router.calls import Call
-from router.config import alerts, destinations, hours, rules, settings, sources
+from router.config import alerts, hours, policy, rules, settings, sources
 from router.filters import filters
 from router.matching.vocabulary import CHOICES, WORDS
+from router.retry import BreakerPolicy
 from router.store import State
 from router.testing import make_delivery
 from router.units import spell
@@ -43,7 +44,8 @@ def first_words(rows: list[tuple[str, ...]]) -> list[str]:
         ("Sources", sources._KEYS),
         ("Auth", sources._WAYS),
         ("Destinations", settings.COMMON),
-        ("Retry", destinations._RETRY),
+        ("Retry", policy.RETRY),
+        ("Breaker", policy.BREAKER),
     ],
 )
 def test_the_configuration_page_has_every_key_and_no_other(heading: str, keys: tuple[str, ...]) -> None:
@@ -71,9 +73,25 @@ def test_the_defaults_on_the_configuration_page_are_the_real_ones(tmp_path: Path
         "max": spell(destination.retry.max),
         "give_up_after": spell(destination.retry.give_up_after),
     }
-    stated = {row[0].strip("`"): row[1].strip("`") for rows in CONFIGURATION.values() for row in rows}
+    others = {heading: rows for heading, rows in CONFIGURATION.items() if heading != "Breaker"}
+    stated = {row[0].strip("`"): row[1].strip("`") for rows in others.values() for row in rows}
 
     assert {key: stated[key] for key in real} == real
+
+
+def test_the_breaker_on_the_configuration_page_is_the_real_one() -> None:
+    usual = BreakerPolicy()
+
+    assert {row[0].strip("`"): row[1].strip("`") for row in CONFIGURATION["Breaker"]} == {
+        "failures": str(usual.failures),
+        "within": spell(usual.within),
+        "pause": spell(usual.pause),
+        "max": spell(usual.max),
+    }
+
+
+def test_the_configuration_page_has_every_word_for_an_answer() -> None:
+    assert first_words(CONFIGURATION["Answers"]) == list(policy.MEANINGS)
 
 
 def test_the_rules_page_has_every_key_of_a_condition_and_no_other() -> None:

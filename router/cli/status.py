@@ -11,6 +11,7 @@ import click
 
 from router.cli import options, screen
 from router.cli.screen import Cell, Column
+from router.units import spell
 
 if TYPE_CHECKING:
     from router.config.model import Config
@@ -150,6 +151,12 @@ def _standing(one: DestinationStatus, found: Findings) -> Cell:
         return f"disabled: {one.disabled}", "dim"
     if one.paused_at is not None:
         return f"paused {screen.age(one.paused_at, found.now)}: {one.paused_reason}{held}", "yellow"
+    if one.breaker is not None:
+        failing = f"breaker {one.breaker.state}, since {screen.age(one.breaker.open_since, found.now)}"
+        return f"{failing}: {one.breaker.reason}{held}", "yellow"
+    if one.closed:
+        opens = "not in the next two years" if one.opens_at is None else f"in {spell(round(one.opens_at - found.now))}"
+        return f"closed, opens {opens}{held}", "dim"
     return f"on{held}", "green" if not held else "yellow"
 
 

@@ -66,6 +66,9 @@ DESTINATION: Mapping[str, str] = {
     "type": "Which plugin tells it.",
     "retry": "How long to wait between attempts, and when to give up.",
     "expire": "News older than this is not sent any more.",
+    "open": "Hours within which it is told; outside, what is owed waits until they open.",
+    "answers": "What a status means here: {409: done, 404: again, 5xx: dead, 403: pause}.",
+    "breaker": "When it is left alone for a while because everything fails; or none.",
     "concurrency": "At most so many attempts under way at once.",
     "rate": "At most so many attempts in a time: 10/s, 60/m.",
     "order": "call: the events of one call one after the other. none: each as soon as it can be sent.",
@@ -88,6 +91,12 @@ RETRY: Mapping[str, str] = {
     "max": "No wait is longer.",
     "give_up_after": "A dead letter after so long.",
     "attempts": "A dead letter after so many attempts.",
+}
+BREAKER: Mapping[str, str] = {
+    "failures": "It opens when so many deliveries failed one after the other.",
+    "within": "All of them within so long.",
+    "pause": "How long nothing is sent then, before one delivery tries again.",
+    "max": "The pause doubles with each try that fails, up to this.",
 }
 RULE: Mapping[str, str] = {
     "name": "Its own name, for tables, logs and explanations.",

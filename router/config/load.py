@@ -107,7 +107,9 @@ class _Loader:
         sources = read_sources(source_block, listen, problems)
         apply_defaults(fields.block("defaults"), destination_block, problems)
         wording = Wording(problems)
-        destinations = read_destinations(destination_block, registry, self._certificates, wording, problems)
+        destinations = read_destinations(
+            destination_block, registry, self._certificates, wording, problems, hours=hours.keys()
+        )
         lists = read_lists(fields.block("lists") or Block(), self._path.parent, self._files, problems)
         rules = RuleReader(
             destination_block,

@@ -16,7 +16,7 @@ from router.errors import Problem
 from router.event import CallEvent
 from router.hours import Hours
 from router.plugin import Plugin, Settings
-from router.retry import RetryPolicy
+from router.retry import BreakerPolicy, RetryPolicy
 from router.routes import Routes
 from router.secret import Secret
 from router.units import Rate
@@ -67,6 +67,12 @@ class Destination:
     order: Literal["call", "none"]
     after_dead_letter: Literal["continue", "hold"] = "continue"
     unknown: Literal["retry", "hold"] = "retry"
+    #: Status → what it means here: done, again, dead or pause. Any other means what it means everywhere.
+    answers: Mapping[int, str] = field(default_factory=dict)
+    #: When to leave it alone for a while; None: never.
+    breaker: BreakerPolicy | None = field(default_factory=BreakerPolicy)
+    #: The name of the hours within which it is told; None: at any hour.
+    open: str | None = None
     concurrency: int = 32
     rate: Rate | None = None
     #: Seconds for one whole attempt: connect, TLS, headers and body.
@@ -167,3 +173,11 @@ class Config:
         """Return the settings with which *destination* hears of what *rule* sends it (None: what no rule does)."""
         own = self._overrides.get((rule, destination)) if rule is not None else None
         return own or self.destinations[destination].settings
+
+    def next_open(self, destination: str, moment: float) -> float | None:
+        """Return the first moment from *moment* on at which *destination* is open: itself if it is; None: not in years.
+
+        One without hours, or that is not known, is always open.
+        """
+        one = self.destinations.get(destination)
+        return moment if one is None or one.open is None else self.hours[one.open].next_opening(moment)

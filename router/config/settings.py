@@ -21,8 +21,9 @@ from router.plugin import Plugin, Secret, Settings
 from router.templates import MalformedTemplate
 
 #: The keys that every destination has, whatever its plugin.
-COMMON = ("type", "retry", "expire", "concurrency", "rate", "order", "after_dead_letter", "unknown", "timeout",
-          "allow_private", "ca", "certificate", "proxy", "keep_answers", "enabled", "optional", "description",
+COMMON = ("type", "retry", "expire", "open", "order", "after_dead_letter", "unknown", "answers", "breaker",
+          "concurrency", "rate", "timeout", "allow_private", "ca", "certificate", "proxy", "keep_answers", "enabled",
+          "optional", "description",
           "formerly")  # fmt: skip
 
 _SENTENCES: Mapping[str, str] = {

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -47,8 +48,8 @@ class RequestsHttp:
 
     *timeout* is the time limit of the whole exchange, from looking up the name to the last byte of the answer. *ca*
     takes the place of the public certificate authorities; *certificate* is shown to who asks for one. A request
-    through *proxy* (``http://…``) leaves the choice of addresses to the proxy. A connection that rested *keep_idle*
-    seconds is not used again.
+    through *proxy* (``http://…``) leaves the choice of addresses to the proxy. *answers* has the operator's words for
+    some statuses. A connection that rested *keep_idle* seconds is not used again.
     """
 
     def __init__(
@@ -59,10 +60,12 @@ class RequestsHttp:
         ca: Path | None = None,
         certificate: Pair | None = None,
         proxy: Secret | None = None,
+        answers: Mapping[int, str] = MappingProxyType({}),
         keep_idle: float = 1.5,
         resolve: Resolve = resolve,
     ) -> None:
         self._timeout = timeout
+        self._answers = answers
         self._exchange = Exchange(allow_private=allow_private, keep_idle=keep_idle, resolve=resolve)
         self._proxy = proxy
         self._proxies = {"http": proxy.reveal(), "https": proxy.reveal()} if proxy else None
@@ -195,7 +198,8 @@ class RequestsHttp:
             self.heard = Heard(status, headers, body, self._exchange.passed())
         if accepted:
             return Answer(status, headers, body)
-        return failure(host, status, headers, excerpt(body, Redaction(self._secrets())), now=clock.now())
+        said = excerpt(body, Redaction(self._secrets()))
+        return failure(host, status, headers, said, now=clock.now(), answers=self._answers)
 
 
 class _Request(requests.PreparedRequest):

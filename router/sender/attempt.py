@@ -17,6 +17,7 @@ from router.errors import (
     DeliveryFailed,
     DestinationUnusable,
     PermanentFailure,
+    TakenAsDelivered,
     TemporaryFailure,
 )
 from router.outgoing import Redaction, RequestsHttp, secrets_in
@@ -57,8 +58,12 @@ class Attempts:
         delivery = delivery_of(job, started_at)
         if self._http:
             self._http.heard = None
+        taken: TakenAsDelivered | None = None
+        receipt: Any = None
         try:
             receipt = self._plugin_for(job.rule).deliver(delivery)
+        except TakenAsDelivered as ex:
+            taken = ex
         except DeliveryFailed as ex:
             kind = next((word for failure, word in _KINDS.items() if isinstance(ex, failure)), "temporary")
             wait = getattr(ex, "retry_after", None)
@@ -69,12 +74,12 @@ class Attempts:
             self._log_bug(job, traceback.format_exc())
             said = f"{type(ex).__name__}: {ex}" if str(ex) else type(ex).__name__
             return self._outcome(job, "bug", started_at, self._line(f"a bug in the plugin: {said}"))
-        reason, receipt = self._checked(job, receipt)
+        reason, receipt = self._checked(job, receipt) if taken is None else (self._line(taken.reason), None)
         unfilled = bool(delivery.unfilled) and not delivery.is_alert
         if unfilled:
             reason = "; ".join(filter(None, (self._line(self._in_plain_words(job, delivery)), reason)))
         heard = self._http and self._http.heard
-        status = heard.status if heard else None
+        status = taken.status if taken else heard.status if heard else None
         return self._outcome(job, "delivered", started_at, reason, status=status, receipt=receipt, unfilled=unfilled)
 
     def _plugin_for(self, rule: str | None) -> Plugin[Settings]:
@@ -86,6 +91,7 @@ class Attempts:
                 ca=to.ca,
                 certificate=to.certificate,
                 proxy=to.proxy,
+                answers=to.answers,
             )
             self._plugins[own] = to.plugin(self._settings(own), self._http)
         return self._plugins[own]

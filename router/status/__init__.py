@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from router.commands import CommandFile
@@ -15,6 +16,7 @@ from router.event import ALERT
 from router.status.inbox import backlog
 from router.status.model import (
     AlertStatus,
+    BreakerStatus,
     Daemon,
     DestinationStatus,
     Disk,
@@ -24,7 +26,7 @@ from router.status.model import (
     Status,
     Trouble,
 )
-from router.status.processes import daemons, worker_beat
+from router.status.processes import breakers, daemons, worker_beat
 from router.status.troubles import STUCK, UNROUTED, command, troubles
 from router.store import FINISHED, DestinationRow, Filter, Reading, State
 from router.store.sqlite_file import NAME
@@ -33,6 +35,7 @@ from router.units import spell
 
 __all__ = [
     "AlertStatus",
+    "BreakerStatus",
     "Daemon",
     "DestinationStatus",
     "Disk",
@@ -41,6 +44,7 @@ __all__ = [
     "Process",
     "Status",
     "Trouble",
+    "breakers",
     "command",
     "daemons",
     "gather",
@@ -89,7 +93,7 @@ def gather(config: Config, now: float) -> Status:
         ever_ran=(config.data / NAME).exists() or (config.data / "inbox").exists(),
         worker_beat_at=worker_beat(config.data),
         sources={name: heard.get(name) for name in config.sources},
-        destinations=_destinations(config, disabled, rows, now),
+        destinations=_destinations(config, running, rows, now),
         refused_lately=refused,
         inbox=backlog(config.data, cursors),
         disk=_disk(config.data),
@@ -153,31 +157,42 @@ def _disabled(config: Config, running: Sequence[Daemon]) -> Mapping[str, str]:
 
 
 def _destinations(
-    config: Config, disabled: Mapping[str, str], rows: list[DestinationRow], now: float
+    config: Config, running: Sequence[Daemon], rows: list[DestinationRow], now: float
 ) -> tuple[DestinationStatus, ...]:
+    disabled = _disabled(config, running)
+    delivers = any(daemon.alive and "worker" in daemon.roles for daemon in running)
+    open_ones = breakers(config.data) if delivers else {}
     stored = {row.name: row for row in rows}
     names = [*config.destinations, *(name for name in stored if name not in config.destinations)]
-    standings = (_destination(name, config, disabled.get(name), stored.get(name), now) for name in names)
+    standings = (
+        replace(
+            _destination(name, config, stored.get(name), now), disabled=disabled.get(name), breaker=open_ones.get(name)
+        )
+        for name in names
+    )
     # A name that config.yaml dropped and that is owed nothing is history, not a standing.
     return tuple(one for one in standings if one.type is not None or one.waiting or one.dead)
 
 
-def _destination(
-    name: str, config: Config, disabled: str | None, row: DestinationRow | None, now: float
-) -> DestinationStatus:
+def _destination(name: str, config: Config, row: DestinationRow | None, now: float) -> DestinationStatus:
     configured = config.destinations.get(name)
     counts = row.counts if row else {}
+    # What fell due outside its hours is owed since they began.
+    due = config.next_open(name, row.oldest_due_at) if row and row.oldest_due_at is not None else None
+    opens_at = config.next_open(name, now)
     return DestinationStatus(
         name=name,
         type=configured.plugin.type if configured else None,
-        disabled=disabled,
+        disabled=None,
         waiting=sum(count for state, count in counts.items() if state < FINISHED),
         held=counts.get(State.HELD, 0),
         dead=counts.get(State.DEAD, 0),
         delivered=counts.get(State.DELIVERED, 0),
-        overdue_since=row.oldest_due_at if row and (row.oldest_due_at or now) < now else None,
+        overdue_since=due if due is not None and due < now else None,
         paused_at=row.paused_at if row else None,
         paused_reason=row.paused_reason if row else None,
+        opens_at=None if opens_at == now else opens_at,
+        closed=opens_at != now,
     )
 
 

@@ -41,6 +41,17 @@ class Daemon:
 
 
 @dataclass(frozen=True, slots=True)
+class BreakerStatus:
+    """A breaker that keeps deliveries back. ``state`` is ``open``, or ``half-open`` while one delivery tries."""
+
+    state: str
+    open_since: float
+    next_try_at: float
+    #: How the last attempt failed.
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class DestinationStatus:
     """Where one destination stands. ``type`` is None when config.yaml no longer names it."""
 
@@ -56,6 +67,12 @@ class DestinationStatus:
     overdue_since: float | None
     paused_at: float | None
     paused_reason: str | None
+    #: None while it is closed.
+    breaker: BreakerStatus | None = None
+    #: When its hours begin again; None while they hold, and where they do not for years.
+    opens_at: float | None = None
+    #: Whether it is outside its hours.
+    closed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,6 +137,15 @@ def _of_a_destination(where: DestinationStatus, found: Findings) -> Iterator[Tro
             f"Mend its settings or the other side, then let it go on ({owed}).",
             command(f"resume {name}", found.config),
         )
+    elif where.breaker is not None:
+        open_for = found.now - where.breaker.open_since
+        yield Trouble(
+            "attention" if open_for > OVERDUE else "note",
+            f'"{where.name}" is left alone for {spell(round(open_for))}, because everything sent to it failed: '
+            f"{where.breaker.reason}",
+            f"It goes on by itself: one delivery tries every few minutes, and the others follow ({owed}).",
+            command(f"deliveries --destination {name} --state ready", found.config),
+        )
     elif where.overdue_since is not None and found.now - where.overdue_since > OVERDUE and found.delivering:
         yield Trouble(
             "attention",

@@ -106,6 +106,8 @@ class Owed(NamedTuple):
     earlier_attempts: int = 0
     #: Attempts since then whose answer was lost.
     unknowns: int = 0
+    #: When it was due for the attempt it was claimed for; None where it was not claimed.
+    due_at: float | None = None
 
 
 @dataclass(slots=True)
@@ -229,10 +231,13 @@ class Store(AlertStore, Protocol):
 
     # Deliver ---------------------------------------------------------------------------------------------
 
-    def claim(self, destination: str, *, now: float, owner: str, lease_until: float, limit: int) -> list[Claim]:
+    def claim(
+        self, destination: str, *, now: float, owner: str, lease_until: float, limit: int, retries: int | None = None
+    ) -> list[Claim]:
         """Lease up to *limit* deliveries of *destination* that are READY and due, oldest due time first.
 
-        A paused destination yields nothing.
+        At most *retries* of them (None: any number) were attempted before; however many of those wait, they are not
+        in the way of the others. A paused destination yields nothing.
         """
 
     def record(self, attempt: Attempt) -> bool:

@@ -18,11 +18,19 @@ from router.store.alerting import Concern, Waiting
 from router.store.lock import Lock
 from router.store.migrate import migrate
 from router.store.sqlite_alerts import Alerts
-from router.store.sqlite_deliveries import Deliveries
+from router.store.sqlite_deliveries import OLDEST_AGAIN, OLDEST_FIRST, Deliveries
 from router.store.sqlite_file import NAME, open_for_writing, refusal
 from router.store.sqlite_quarantine import SELECT as QUARANTINE
 from router.store.sqlite_quarantine import quarantined, said
 from router.store.sqlite_tally import Tally
+
+_NEXT_DUE = f"""
+SELECT min(due_at) FROM (
+    SELECT {OLDEST_FIRST} AS due_at FROM destination WHERE paused_at IS NULL
+    UNION ALL SELECT {OLDEST_AGAIN} FROM destination WHERE paused_at IS NULL
+    UNION ALL SELECT min(end_due_at) FROM call WHERE end_due_at IS NOT NULL
+)
+"""  # noqa: S608 - our own names
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -212,7 +220,9 @@ class SqliteStore:
     # Deliver ---------------------------------------------------------------------------------------------
 
     @_step
-    def claim(self, destination: str, *, now: float, owner: str, lease_until: float, limit: int) -> list[Claim]:
+    def claim(
+        self, destination: str, *, now: float, owner: str, lease_until: float, limit: int, retries: int | None = None
+    ) -> list[Claim]:
         if destination in self._paused:
             return []
         return self._deliveries.claim(
@@ -223,6 +233,7 @@ class SqliteStore:
             owner=owner,
             lease_until=lease_until,
             limit=limit,
+            retries=limit if retries is None else min(limit, retries),
         )
 
     @_step
@@ -239,12 +250,7 @@ class SqliteStore:
 
     @_step
     def next_due(self) -> float | None:
-        due: float | None = self._db.execute(
-            "SELECT min(due_at) FROM ("
-            "SELECT (SELECT min(due_at) FROM delivery WHERE destination_id = destination.id AND state = 0) AS due_at"
-            " FROM destination WHERE paused_at IS NULL"
-            " UNION ALL SELECT min(end_due_at) FROM call WHERE end_due_at IS NOT NULL)"
-        ).fetchone()[0]
+        due: float | None = self._db.execute(_NEXT_DUE).fetchone()[0]
         return due
 
     # The operator ----------------------------------------------------------------------------------------

@@ -13,17 +13,39 @@ from router.store.sqlite_line import Line
 from router.store.sqlite_tally import Tally
 
 # CROSS JOIN keeps SQLite to this order: from the due ones to what belongs to each, never the other way round.
-_DUE = f"""
+_DUE = """
 SELECT delivery.id, delivery.attempts + 1, delivery.unknowns, delivery.replayed_at, delivery.earlier_attempts,
        delivery.replay, delivery.rule,
-       event.id, event.key, event.event_type, event.received_at, event.body, event.facts, receipt.body, {COLUMNS}
-FROM delivery INDEXED BY delivery_ready
+       event.id, event.key, event.event_type, event.received_at, event.body, event.facts, receipt.body,
+       delivery.due_at, {columns}
+FROM delivery INDEXED BY {index}
 CROSS JOIN event ON event.id = delivery.event_id
 CROSS JOIN call ON call.id = event.call
 LEFT JOIN receipt ON receipt.destination_id = delivery.destination_id AND receipt.call = event.call
-WHERE delivery.destination_id = ? AND delivery.state = 0 AND delivery.due_at <= ?
+WHERE delivery.destination_id = ? AND delivery.state = 0 AND delivery.attempts {tried} AND delivery.due_at <= ?
 ORDER BY delivery.due_at, delivery.id LIMIT ?
-"""  # noqa: S608 - our own names
+"""
+_DUE_FIRST = _DUE.format(index="delivery_first", tried="= 0", columns=COLUMNS)
+_DUE_AGAIN = _DUE.format(index="delivery_again", tried="> 0", columns=COLUMNS)
+
+# Answered by the index alone.
+_TIMES = """
+SELECT due_at, id FROM delivery INDEXED BY {index}
+WHERE destination_id = ? AND state = 0 AND attempts {tried} AND due_at <= ? ORDER BY due_at, id LIMIT ?
+"""
+_TIMES_FIRST = _TIMES.format(index="delivery_first", tried="= 0")
+_TIMES_AGAIN = _TIMES.format(index="delivery_again", tried="> 0")
+
+_OLDEST = """
+(SELECT min(due_at) FROM delivery INDEXED BY {index}
+ WHERE destination_id = destination.id AND state = 0 AND attempts {tried})
+"""
+#: When the first of a row of table ``destination`` falls due, among first attempts and among further ones.
+OLDEST_FIRST = _OLDEST.format(index="delivery_first", tried="= 0")
+OLDEST_AGAIN = _OLDEST.format(index="delivery_again", tried="> 0")
+
+#: Where the due time stands in a row of what is due.
+_DUE_AT = 14
 
 _LEASE = """
 UPDATE delivery SET state = 1, attempts = attempts + 1, owner = ?, lease_until = ?, leased_at = ? WHERE id = ?
@@ -97,13 +119,27 @@ class Deliveries:
         owner: str,
         lease_until: float,
         limit: int,
+        retries: int,
     ) -> list[Claim]:
         """Implement ``Store.claim`` for a destination that is not paused."""
-        rows = self._db.execute(_DUE, (destination, now, limit)).fetchall()
+        rows = self._due(destination, now, limit, retries)
         self._db.executemany(_LEASE, [(owner, lease_until, now, row[0]) for row in rows])
         self._tally.add(destination, State.READY, -len(rows))
         self._tally.add(destination, State.LEASED, len(rows))
         return [_claim(name, destination, resumed_at, row) for row in rows]
+
+    def _due(self, destination: int, now: float, limit: int, retries: int) -> list[tuple[Any, ...]]:
+        again = self._db.execute(_TIMES_AGAIN, (destination, now, retries)).fetchall() if retries else []
+        if not again:
+            return self._db.execute(_DUE_FIRST, (destination, now, limit)).fetchall()
+        first = self._db.execute(_TIMES_FIRST, (destination, now, limit)).fetchall()
+        chosen = sorted([*first, *again])[:limit]
+        count = len(set(chosen).intersection(again))
+        rows = self._db.execute(_DUE_AGAIN, (destination, now, count)).fetchall()
+        if count < len(chosen):
+            rows += self._db.execute(_DUE_FIRST, (destination, now, len(chosen) - count)).fetchall()
+            rows.sort(key=lambda row: (row[_DUE_AT], row[0]))
+        return rows
 
     def record(self, attempt: Attempt) -> bool:
         """Implement ``Store.record``."""
@@ -121,7 +157,7 @@ class Deliveries:
         )
         state = State.WAITING if overtaken else attempt.state
         due_at = attempt.ended_at if attempt.due_at is None else attempt.due_at
-        if attempt.counts:
+        if attempt.counts or finished:
             reason, status = attempt.reason, attempt.status
         self._db.execute(
             _RECORD,
@@ -250,8 +286,8 @@ def _lapsed(row: tuple[Any, ...]) -> Lapsed:
 
 def _claim(name: str, destination: int, resumed_at: float | None, row: tuple[Any, ...]) -> Claim:
     delivery, attempt, unknowns, replayed_at, earlier, replay, rule, event, key, event_type, received_at = row[:11]
-    body, facts, receipt = row[11:14]
-    call = call_of(row[14:])
+    body, facts, receipt, due_at = row[11:15]
+    call = call_of(row[15:])
     return Claim(
         delivery_id=delivery,
         attempt=attempt,
@@ -267,5 +303,5 @@ def _claim(name: str, destination: int, resumed_at: float | None, row: tuple[Any
         event_id=event,
         event_type=event_type,
         call_id=call.call_id,
-        owed=_owed(received_at, unknowns, replayed_at, earlier, resumed_at),
+        owed=_owed(received_at, unknowns, replayed_at, earlier, resumed_at)._replace(due_at=due_at),
     )

@@ -27,6 +27,7 @@ from router.store import (
 )
 from router.store.migrate import migrations, refuse_newer, version
 from router.store.sqlite_calls import COLUMNS, call_of
+from router.store.sqlite_deliveries import OLDEST_AGAIN, OLDEST_FIRST
 from router.store.sqlite_file import NAME, open_for_reading, refusal
 from router.store.sqlite_quarantine import SELECT as QUARANTINE
 from router.store.sqlite_quarantine import quarantined
@@ -200,11 +201,14 @@ class SqliteReading:
         for destination, state, n in self._db.execute("SELECT destination_id, state, n FROM tally WHERE n > 0"):
             counts.setdefault(destination, {})[State(state)] = n
         rows = self._db.execute(
-            "SELECT id, name, paused_reason, paused_at, paused_fingerprint,"
-            " (SELECT min(due_at) FROM delivery WHERE destination_id = destination.id AND state = 0)"
+            f"SELECT id, {OLDEST_FIRST}, {OLDEST_AGAIN}, name, paused_reason, paused_at, paused_fingerprint"  # noqa: S608 - our own names
             " FROM destination ORDER BY name"
         )
-        return [DestinationRow(*(*columns, counts.get(number, {}))) for number, *columns in rows]
+        found = []
+        for number, first, again, name, reason, paused_at, fingerprint in rows:
+            oldest = min((due for due in (first, again) if due is not None), default=None)
+            found.append(DestinationRow(name, reason, paused_at, fingerprint, oldest, counts.get(number, {})))
+        return found
 
     @_question
     def last_events(self) -> dict[str, float]:

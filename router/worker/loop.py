@@ -27,23 +27,23 @@ from router.store import Attempt, Claim, Lapsed, Owed, Store
 from router.units import spell
 from router.worker import report
 from router.worker.alerting import Alerting, terms
+from router.worker.claiming import LEASE, Claiming
 from router.worker.clockwatch import ClockWatch
 from router.worker.fitting import fit, former_names
-from router.worker.limits import Limits, room
 from router.worker.orders import CURSOR, Orders
 from router.worker.routing import Routed, Routing
 from router.worker.senders import Ended
-from router.worker.verdict import expired_before_sending, judge
+from router.worker.verdict import judge
 from router.worker.wires import Wires
 
-#: Inbox entries and claims of one destination per turn.
-MOST_ENTRIES, MOST_CLAIMS = 400, 200
+#: Inbox entries per turn.
+MOST_ENTRIES = 400
 #: Seconds from the start of one busy turn to the next: larger batches cost less per event.
 SHORTEST_TURN = 0.010
 #: Seconds between looks at what nobody announces.
 TICK = 1.0
-#: A lease outlives any attempt; it is renewed while its sender lives, and matters only when something is lost.
-LEASE, RENEW_EVERY = 120.0, 30.0
+#: Seconds between two renewals of all leases.
+RENEW_EVERY = 30.0
 #: Seconds before a store that refused is asked again.
 STORE_PAUSE = 1.0
 #: Seconds to claim nothing while the senders follow in a reload, or until the supervisor says that they have.
@@ -94,11 +94,9 @@ class Worker:
         self.cursors = store.cursors()
         self.wires = Wires(config.data, control, reload)
         self.senders = self.wires.senders
-        self.limits = Limits(config, senders, clock.now())
+        self.claiming = Claiming(config, store, self.senders, owner=self.owner, count=senders, now=clock.now())
         self.follower = Follower(reload, config, number=number, use=self._move_to, done=self._everybody_moved)
         self._reload, self._sender_count = reload, senders
-        #: Deliveries whose attempt may still be one with the settings before the last reload.
-        self._with_earlier_settings: set[int] = set()
         self._claim_from = 0.0
         self.watch = ClockWatch(clock.now())
         self._clock_is_right = True
@@ -151,7 +149,7 @@ class Worker:
         wait = self._next_tick - time.monotonic()
         if due is not None and not self._stopping:
             # A delivery that is due and was not claimed waits for room or rate, which come with other news.
-            wait = min(wait, due - now) if due > now else min(wait, self.limits.until_rate(now, TICK))
+            wait = min(wait, due - now) if due > now else min(wait, self.claiming.limits.until_rate(now, TICK))
         return max(0.0, wait)
 
     # One turn --------------------------------------------------------------------------------------------
@@ -167,6 +165,7 @@ class Worker:
         except StoreError as ex:
             self.routing.forget()
             self.alerting.forget()
+            self.claiming.undo(turn.claims)
             self._cursors_are_right = False
             self.log.say("store", f"{ex}; trying again", level="error")
             time.sleep(self._store_pause)
@@ -209,21 +208,20 @@ class Worker:
     def _record(self, turn: Turn, ended: Ended, now: float) -> None:
         claim, outcome = ended.claim, ended.outcome
         destination = self.config.destinations.get(claim.destination)
-        earlier = claim.delivery_id in self._with_earlier_settings
-        self._with_earlier_settings.discard(claim.delivery_id)
+        present = self.claiming.learn(ended)
         if destination is None:
             # Given up, or else a reload would not have let it go.
             return
         attempt, pause = judge(
             outcome,
-            owed=self._believed(claim.owed, now),
+            owed=self._believed(self.claiming.patience(claim.destination, claim.owed), now),
             destination=terms(destination, claim.event_type),
             owner=self.owner,
             now=now,
         )
         if self.store.record(attempt):
             turn.attempts.append((claim, attempt))
-        if pause and not earlier:
+        if pause and present:
             self.store.pause(claim.destination, pause, destination.fingerprint, now)
             turn.paused.append((claim.destination, pause))
 
@@ -274,28 +272,16 @@ class Worker:
     def _claim(self, turn: Turn, now: float) -> None:
         if self._stopping or time.monotonic() < self._claim_from:
             return
-        for name, destination in self.config.destinations.items():
-            if destination.disabled or not self.senders.able(self.limits.shares[name]):
-                continue
-            limit = min(MOST_CLAIMS, room(destination.concurrency, self.senders.in_hand(name)))
-            bucket = self.limits.buckets.get(name)
-            if bucket:
-                limit = min(limit, bucket.allowed(now))
-            if limit <= 0:
-                continue
-            claims = self.store.claim(name, now=now, owner=self.owner, lease_until=now + LEASE, limit=limit)
-            if bucket:
-                bucket.take(len(claims))
-            for claim in claims:
-                to = terms(destination, claim.event_type)
-                expired = expired_before_sending(claim, destination=to, owner=self.owner, now=now)
-                if expired is None or not self._clock_is_right:
-                    turn.claims.append(claim)
-                elif self.store.record(expired):
-                    turn.attempts.append((claim, expired))
+        claims, unmade = self.claiming.claim(now, clock_is_right=self._clock_is_right)
+        turn.claims += claims
+        turn.attempts += unmade
 
     def _after(self, turn: Turn, seconds: float) -> None:
-        self.senders.hand_over(turn.claims, self.limits.shares)
+        limits = self.claiming.limits
+        self.senders.hand_over(turn.claims, limits.shares, limits.retries)
+        for name in (*self.orders.recalled, *self.claiming.opened, *(name for name, _ in turn.paused)):
+            self.senders.recall(name)
+        self.orders.recalled.clear()
         self.wires.mind_unsent()
         now = clock.now()
         for routed, received_at in turn.routed:
@@ -305,10 +291,20 @@ class Worker:
         for destination, reason in turn.paused:
             report.paused(self.log, destination, reason)
         report.alerted(self.log, self.metrics, self.alerting.told(), self.config)
+        self._tell_of_breakers()
         self.metrics.turned(seconds)
         if turn.ticked:
             self._upkeep(now)
         self.log.flush()
+
+    def _tell_of_breakers(self) -> None:
+        for name in self.claiming.opened:
+            if breaker := self.claiming.breakers.get(name):
+                report.breaker_opened(self.log, name, breaker)
+        for name, seconds in self.claiming.closed:
+            report.breaker_closed(self.log, name, seconds)
+        self.claiming.opened.clear()
+        self.claiming.closed.clear()
 
     # Reload ----------------------------------------------------------------------------------------------
 
@@ -320,20 +316,24 @@ class Worker:
         routing = Routing(self.store, config)
         orders = Orders(self.store, routing, config, self.log)
         names = {old: new for new, old in former_names(config).items() if old in self.config.destinations}
-        left = {names.get(name, name): bucket for name, bucket in self.limits.buckets.items()}
-        limits = Limits(config, self._sender_count, clock.now(), left)
         for name in fit(self.store, config, number, clock.now()):
             self.log.say("daemon", f"{name}: its settings have changed since it was paused; sending again")
         # From here on it is decided, and nothing may fail.
-        before, self.config = self.config, config
-        self.routing, self.orders, self.limits = routing, orders, limits
+        self.config, self.routing, self.orders = config, routing, orders
         self.alerting = Alerting(self.store, config, clock.now())
         self.senders.rename(names)
         for ended in self._pending:
             ended.claim.destination = names.get(ended.claim.destination, ended.claim.destination)
-        changed = {name for name, one in config.destinations.items() if _fingerprint(before, name) != one.fingerprint}
-        in_hand = self.senders.claims()
-        self._with_earlier_settings |= {claim.delivery_id for claim in in_hand if claim.destination in changed}
+        self.claiming = Claiming(
+            config,
+            self.store,
+            self.senders,
+            owner=self.owner,
+            count=self._sender_count,
+            now=clock.now(),
+            before=self.claiming,
+            names=names,
+        )
         # Until the senders have moved, they would send with the settings of before.
         self._claim_from = time.monotonic() + FOLLOWING
 
@@ -359,7 +359,7 @@ class Worker:
 
     def _upkeep(self, now: float) -> None:
         try:
-            report.heartbeat(self.config.data, now, self._lag, self.senders.total)
+            report.heartbeat(self.config.data, now, self._lag, self.senders.total, self.claiming.standings(now))
             self._sweep()
         except (StoreError, OSError) as ex:
             self.log.say("store", f"{ex}; trying again", level="error")
@@ -371,11 +371,6 @@ class Worker:
             with self.store.transaction():
                 self.store.move_cursor(segment, None)
             self.cursors.pop(segment, None)
-
-
-def _fingerprint(config: Config, name: str) -> str | None:
-    destination = config.destinations.get(name)
-    return destination.fingerprint if destination else None
 
 
 def _claim_of(lapsed: Lapsed) -> Claim:

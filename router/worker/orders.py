@@ -23,6 +23,8 @@ class Orders:
         self._config = config
         self._log = log
         self.readmitted: list[Routed] = []
+        #: Destinations to which nothing more is to be begun of what the senders have.
+        self.recalled: list[str] = []
         self._actions: dict[str, Callable[[Command, float], str]] = {
             "replay": self._replay,
             "pause": self._pause,
@@ -60,6 +62,7 @@ class Orders:
         reason = str(command.arguments.get("reason") or f"paused by {command.who}")
         # An operator's own pause does not end with a change of settings: its fingerprint is never a real one.
         self._store.pause(name, reason, "", now)
+        self.recalled.append(name)
         return f"paused {name}" + ("" if destination else " (it is not in the configuration)")
 
     def _resume(self, command: Command, now: float) -> str:
@@ -70,6 +73,7 @@ class Orders:
     def _give_up(self, command: Command, now: float) -> str:
         name = str(command.arguments["destination"])
         count = self._store.give_up(name, now)
+        self.recalled.append(name)
         return f"moved {count} unfinished deliveries to {name} to the dead letters"
 
     def _readmit(self, command: Command, now: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from router.config import Config
@@ -12,6 +12,7 @@ from router.metrics import Metrics
 from router.store import FINISHED, Attempt, Claim, State
 from router.units import spell
 from router.worker.alerts import Alert, sentence
+from router.worker.breaker import Breaker
 from router.worker.routing import Routed
 
 _TONES = {State.DELIVERED: "good", State.DEAD: "error", State.EXPIRED: "warning", State.READY: "warning"}
@@ -59,14 +60,14 @@ def attempted(log: Log, metrics: Metrics, claim: Claim, attempt: Attempt) -> Non
         metrics.ended(claim.destination, attempt.state, age)
     if attempt.unfilled:
         metrics.in_plain_words(claim.destination)
-    if not attempt.counts:
+    if not attempt.counts and attempt.state is State.READY:
         return
     delivered = attempt.state is State.DELIVERED
     text = f"{claim.destination:<10} {claim.event_type:<13} call {claim.call_id[:8]}  delivery {claim.delivery_id}"
     if delivered:
         text += f"  in {spell(age)}" + (f"  {attempt.reason}" if attempt.unfilled else "")
     else:
-        text += f"  attempt {attempt.attempt}: {attempt.reason}"
+        text += f"  attempt {attempt.attempt}: {attempt.reason}" if attempt.counts else f"  {attempt.reason}"
     if attempt.state is State.READY and attempt.due_at is not None:
         text += f"; again in {spell(max(0.0, attempt.due_at - attempt.ended_at))}"
     log.add(
@@ -104,8 +105,24 @@ def alerted(log: Log, metrics: Metrics, alerts: Iterable[Alert], config: Config)
         log.add("alert", sentence(alert, config), level="info" if alert.over else "warning", about=alert.about)
 
 
-def heartbeat(data: Path, now: float, lag: float, in_hand: int) -> None:
-    """Write what ``status`` and ``/readyz`` ask of the worker: that it lives, and how far behind it is."""
+def breaker_opened(log: Log, destination: str, breaker: Breaker) -> None:
+    """Report that *destination* is left alone, but for one delivery at a time that tries."""
+    text = (
+        f"{destination}: {breaker.policy.failures} deliveries failed one after the other; nothing more is sent until "
+        f"one has tried and succeeded. What is owed waits. The last failure: {breaker.reason}"
+    )
+    log.add("breaker", text, level="warning", tone="warning", destination=destination, breaker=breaker.state)
+
+
+def breaker_closed(log: Log, destination: str, seconds: float) -> None:
+    """Report that *destination* is well again, *seconds* after its breaker opened."""
+    text = f"{destination}: it answers again, after {spell(seconds)}; sending what waited"
+    log.add("breaker", text, tone="good", destination=destination, breaker="closed")
+
+
+def heartbeat(data: Path, now: float, lag: float, in_hand: int, breakers: Mapping[str, Mapping[str, object]]) -> None:
+    """Write what others ask of the worker: that it lives, how far behind it is, and which breakers are not closed."""
     fresh = data / "worker.json.new"
-    fresh.write_text(json.dumps({"at": now, "behind_seconds": round(lag, 3), "in_hand": in_hand}))
+    said = {"at": now, "behind_seconds": round(lag, 3), "in_hand": in_hand, "breakers": breakers}
+    fresh.write_text(json.dumps(said))
     fresh.replace(data / "worker.json")

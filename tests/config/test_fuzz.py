@@ -42,7 +42,10 @@ destinations:
     retry: {first: 5s, max: 4h}
     rate: 10/s
     keep_answers: true
-  paper: {type: paper, path: data/a, formerly: old}
+    open: business
+    answers: {409: done, "404": again, 5xx: dead, 403: pause}
+    breaker: {failures: 20, within: 2m, pause: 10s, max: 10m}
+  paper: {type: paper, path: data/a, formerly: old, breaker: none}
 rules:
   - name: missed
     when:

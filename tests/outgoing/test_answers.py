@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from router.errors import DestinationUnusable, PermanentFailure, TemporaryFailure
+from router.errors import DestinationUnusable, PermanentFailure, TakenAsDelivered, TemporaryFailure
 from router.outgoing import Redaction
 from router.outgoing.answers import EXCERPT, LONGEST_RETRY_AFTER, excerpt, failure, retry_after
 
@@ -60,6 +60,9 @@ def test_a_status_decides_what_becomes_of_the_delivery(status, kind):
         ("soon", None),
         ("Tue, 14 Nov 2023 22:14:20 GMT", 60.0),
         ("Tue, 14 Nov 2023 22:00:00 GMT", None),
+        ("Tuesday, 14-Nov-23 22:14:20 GMT", 60.0),
+        ("Tue Nov 14 22:14:20 2023", 60.0),  # names no zone and means UTC
+        ("Tue, 14 Nov 2023 22:14:20 -0000", 60.0),
         ("Tue, 99 Nov 2023 22:00:00 GMT", None),
         ("999999", LONGEST_RETRY_AFTER),
         ("inf", LONGEST_RETRY_AFTER),
@@ -73,6 +76,35 @@ def test_retry_after_is_read_as_seconds_or_as_a_date_and_capped(value, seconds):
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_wish_to_be_asked_later_is_passed_on(status):
     result = failure("crm.example", status, {"retry-after": "7"}, "", now=NOON)
+
+    assert isinstance(result, TemporaryFailure)
+    assert result.retry_after == 7
+
+
+@pytest.mark.parametrize(
+    ("word", "kind"),
+    [
+        ("done", TakenAsDelivered),
+        ("again", TemporaryFailure),
+        ("dead", PermanentFailure),
+        ("pause", DestinationUnusable),
+    ],
+)
+@pytest.mark.parametrize("status", [302, 401, 404, 409, 429, 503])
+def test_the_operator_may_say_what_a_status_means_here(status, word, kind):
+    result = failure("crm.example", status, {}, "said", now=NOON, answers={status: word})
+
+    assert type(result) is kind
+    assert result.status == status
+    assert result.reason.endswith(f'("{word}", by answers: of the destination)')
+
+
+def test_what_the_operator_says_of_one_status_changes_no_other():
+    assert type(failure("crm.example", 404, {}, "", now=NOON, answers={409: "done"})) is PermanentFailure
+
+
+def test_a_status_that_is_tried_again_by_order_waits_as_long_as_it_asks():
+    result = failure("crm.example", 404, {"retry-after": "7"}, "", now=NOON, answers={404: "again"})
 
     assert isinstance(result, TemporaryFailure)
     assert result.retry_after == 7

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from router.errors import AnswerLost, DestinationUnusable, PermanentFailure, TemporaryFailure
+from router.errors import AnswerLost, DestinationUnusable, PermanentFailure, TakenAsDelivered, TemporaryFailure
 from router.outgoing.client import MAX_ANSWER
 from router.places import Url
 from router.secret import Secret
@@ -30,6 +30,15 @@ def test_a_2xx_answer_comes_back_whole(receive, client):
     assert b"\r\nX-Key: geheim" in head
     assert b"\r\nHost: 127.0.0.1:" in head
     assert body == b"hello"
+
+
+def test_what_the_operator_says_of_a_status_counts_for_the_answer_of_a_destination(receive, client):
+    receiver = receive(answer(409, b"exists already"))
+
+    with pytest.raises(TakenAsDelivered, match="409 Conflict: exists already") as caught:
+        client(answers={409: "done"}).request("POST", receiver.url(), body=b"1")
+
+    assert caught.value.status == 409
 
 
 def test_json_is_sent_as_json(receive, client):

@@ -10,6 +10,7 @@ from router.errors import (
     DeliveryFailed,
     DestinationUnusable,
     PermanentFailure,
+    TakenAsDelivered,
     TemporaryFailure,
 )
 from router.plugin import Plugin, Secret, Settings, Template
@@ -115,6 +116,13 @@ def test_a_receipt_nobody_can_keep_does_not_undo_the_delivery(receipt):
 
     assert (outcome.kind, outcome.receipt) == ("delivered", None)
     assert "was not kept" in outcome.reason
+
+
+def test_an_answer_that_the_operator_calls_done_is_delivered_with_the_reason_and_no_receipt():
+    outcome = attempts_that(fail(TakenAsDelivered("crm answered 409", status=409))).make(make_job(1))
+
+    assert (outcome.kind, outcome.status, outcome.reason) == ("delivered", 409, "crm answered 409")
+    assert outcome.receipt is None
 
 
 def test_the_plugin_is_made_once():

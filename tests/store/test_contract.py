@@ -167,6 +167,68 @@ def test_a_claim_shows_the_call_as_it_stands_now(store, desk):
     assert desk.one().call.tag == "after"
 
 
+def tried_and_new(desk):
+    """Owe three deliveries that failed once, due at 110, 112 and 114, and three new ones, due at 111, 113 and 115."""
+    for number in range(3):
+        desk.owe(f"tried-{number}", ordered=False)
+    for number, claim in enumerate(desk.take()):
+        desk.end(claim, State.READY, due_at=110 + 2 * number)
+    for number in range(3):
+        desk.owe(f"new-{number}", ordered=False, now=111.0 + 2 * number)
+
+
+def test_first_and_further_attempts_are_claimed_together_oldest_due_first(desk):
+    tried_and_new(desk)
+
+    assert [claim.owed.due_at for claim in desk.take(now=200, limit=4)] == [110, 111, 112, 113]
+    assert [claim.owed.due_at for claim in desk.take(now=200, limit=4)] == [114, 115]
+
+
+@pytest.mark.parametrize(
+    ("limit", "retries", "due"),
+    [
+        (10, 0, [111, 113, 115]),
+        (10, 1, [110, 111, 113, 115]),
+        (2, 1, [110, 111]),
+        (1, 0, [111]),
+        (10, 9, range(110, 116)),
+    ],
+)
+def test_no_more_further_attempts_are_claimed_than_asked_for_and_they_are_in_nobodys_way(desk, limit, retries, due):
+    tried_and_new(desk)
+
+    assert [claim.owed.due_at for claim in desk.take(now=200, limit=limit, retries=retries)] == list(due)
+
+
+def test_what_is_given_back_uncounted_is_a_first_attempt_again(desk):
+    desk.owe()
+    claim = desk.one()
+    desk.end(claim, State.READY, outcome="released", due_at=claim.owed.due_at, counts=False)
+
+    [again] = desk.take(retries=0)
+
+    assert (again.attempt, again.owed.due_at) == (1, claim.owed.due_at)
+
+
+@pytest.mark.parametrize("state", [State.DEAD, State.EXPIRED])
+def test_what_ends_without_an_attempt_has_the_reason_all_the_same(desk, reading, state):
+    desk.owe()
+    desk.end(desk.one(), state, reason="too old", counts=False)
+
+    [row] = reading.deliveries(Filter(), 10)
+
+    assert (row.state, row.reason, row.attempts) == (state, "too old", 0)
+
+
+def test_the_next_due_is_the_earliest_of_first_and_further_attempts(desk):
+    tried_and_new(desk)
+    assert desk.store.next_due() == 110
+
+    desk.take(now=110)
+
+    assert desk.store.next_due() == 111
+
+
 def test_the_oldest_due_is_claimed_first_and_no_more_than_asked_for(desk):
     desk.owe("late", now=99)
     desk.owe("early", now=98)
