@@ -7,7 +7,9 @@ purpose and noticed. ``--write`` also puts them into docs/guarantees.md.
 from __future__ import annotations
 
 import argparse
+import os
 import re
+import textwrap
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,7 +51,7 @@ class Soak:
         header = ("what was done", "kills", "faults", "answered with 200", "lost", "duplicates", "out of order", "and")
         broken = [(what, _escaped(fault), f"`{test}`") for what, fault, test in self.caught]
         return (
-            f"Measured {datetime.now(UTC):%Y-%m-%d} on one machine in {seconds / 60:.0f} minutes, "
+            f"Measured {datetime.now(UTC):%Y-%m-%d} on {os.cpu_count()} cores in {seconds / 60:.0f} minutes, "
             f"`python -m tests.soak --scale {self.scale}`:\n\n"
             f"{table(header, done)}\n\n"
             f"Broken on purpose, each in a run of its own:\n\n"
@@ -64,7 +66,7 @@ def _numbers(finding: Finding) -> tuple[int, ...]:
 def _escaped(fault: str) -> str:
     """The first words of a fault, as a cell."""
     words = fault.partition(", such as")[0].partition("; last")[0]
-    return words.replace("|", "/")[:90]
+    return textwrap.shorten(words.replace("|", "/"), 90, placeholder=" …")
 
 
 def write(text: str) -> None:
