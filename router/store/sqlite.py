@@ -13,7 +13,20 @@ from pydantic_core import to_json
 
 from router.calls import Call
 from router.errors import Fault, StoreError
-from router.store import Attempt, Claim, Lapsed, NewDelivery, NewEvent, QuarantineRow, sqlite_calls
+from router.store import (
+    Attempt,
+    Claim,
+    CommandRow,
+    Filter,
+    Lapsed,
+    NewDelivery,
+    NewEvent,
+    QuarantineRow,
+    SilenceRow,
+    sqlite_calls,
+    sqlite_destinations,
+    sqlite_operator,
+)
 from router.store.lock import Lock
 from router.store.migrate import migrate
 from router.store.sqlite_deliveries import Deliveries
@@ -184,6 +197,9 @@ class SqliteStore:
         for delivery in deliveries:
             destination = self._number(delivery.destination)
             line = call if delivery.ordered else None
+            if delivery.ended is not None:
+                self._deliveries.add_ended(event_id, destination, line, delivery, now)
+                continue
             self._deliveries.add(event_id, destination, line, delivery.rule, delivery.held_by_dead_letter, now=now)
         if event.from_sender:
             self._heard[event.source] = max(event.received_at, self._heard.get(event.source, 0.0))
@@ -247,31 +263,59 @@ class SqliteStore:
     # The operator ----------------------------------------------------------------------------------------
 
     @_step
-    def replay(self, deliveries: Iterable[int], now: float) -> int:
-        return self._deliveries.replay(deliveries, now)
+    def replay(self, deliveries: Iterable[int], now: float, *, due_from: float | None = None, apart: float = 0) -> int:
+        return self._deliveries.replay(deliveries, now, due_from=due_from, apart=apart)
+
+    @_step
+    def cancel(self, deliveries: Iterable[int], reason: str, now: float) -> int:
+        return self._deliveries.cancel(deliveries, reason, now)
+
+    @_step
+    def give_up(self, destination: str, now: float, limit: int) -> int:
+        number = self._destinations.get(destination)
+        return 0 if number is None else self._deliveries.give_up(number, now, limit)
+
+    @_step
+    def choose(self, where: Filter, after: int, to: int, limit: int) -> list[int]:
+        return sqlite_operator.choose(self._db, where, after, to, limit)
 
     @_step
     def pause(self, destination: str, reason: str, fingerprint: str, now: float) -> None:
-        self._db.execute(
-            "UPDATE destination SET paused_reason = ?, paused_fingerprint = ?, paused_at = coalesce(paused_at, ?)"
-            " WHERE name = ?",
-            (reason, fingerprint, now, destination),
-        )
+        sqlite_destinations.pause(self._db, destination, reason, fingerprint, now)
         self._load()
+
+    @_step
+    def drain(self, destination: str, reason: str, now: float) -> None:
+        sqlite_destinations.drain(self._db, destination, reason, now)
 
     @_step
     def resume(self, destination: str, now: float) -> None:
-        self._db.execute(
-            "UPDATE destination SET paused_reason = NULL, paused_fingerprint = NULL, paused_at = NULL, resumed_at = ?"
-            " WHERE name = ? AND paused_at IS NOT NULL",
-            (now, destination),
-        )
+        sqlite_destinations.resume(self._db, destination, now)
         self._load()
 
     @_step
-    def give_up(self, destination: str, now: float) -> int:
-        number = self._destinations.get(destination)
-        return 0 if number is None else self._deliveries.give_up(number, now)
+    def draining(self) -> dict[str, str]:
+        return sqlite_destinations.draining(self._db)
+
+    @_step
+    def silences(self, now: float) -> list[SilenceRow]:
+        return sqlite_operator.silences(self._db, now)
+
+    @_step
+    def silence(self, silence: SilenceRow) -> None:
+        sqlite_operator.keep_silence(self._db, silence)
+
+    @_step
+    def end_silence(self, silence: int, who: str, now: float) -> bool:
+        return sqlite_operator.end_silence(self._db, silence, who, now)
+
+    @_step
+    def commands_under_way(self) -> list[CommandRow]:
+        return sqlite_operator.under_way(self._db)
+
+    @_step
+    def note_command(self, command: CommandRow) -> None:
+        sqlite_operator.keep_command(self._db, command)
 
     def close(self) -> None:
         self._db.close()

@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from router import clock
@@ -27,7 +28,7 @@ from router.store import Attempt, Claim, Lapsed, Owed, Store
 from router.units import spell
 from router.worker import report
 from router.worker.clockwatch import ClockWatch
-from router.worker.fitting import fit, former_names
+from router.worker.fitting import fit, former_names, stranded
 from router.worker.limits import Limits, room
 from router.worker.orders import CURSOR, Orders
 from router.worker.routing import Routed, Routing
@@ -47,6 +48,8 @@ LEASE, RENEW_EVERY = 120.0, 30.0
 STORE_PAUSE = 1.0
 #: Seconds to claim nothing while the senders follow in a reload, or until the supervisor says that they have.
 FOLLOWING = 5.0
+#: Seconds that a reload waits for a `give-up` of what keeps a destination.
+GIVING_UP = 2.0
 
 
 @dataclass(slots=True)
@@ -59,11 +62,13 @@ class Turn:
     paused: list[tuple[str, str]] = field(default_factory=list)
     entries: int = 0
     ticked: bool = False
+    #: A command of an operator is still under way.
+    ordered: bool = False
 
     @property
     def busy(self) -> bool:
         """Whether the next turn is likely to find more."""
-        return bool(self.entries or self.attempts or self.claims)
+        return bool(self.entries or self.attempts or self.claims or self.ordered)
 
 
 class Worker:
@@ -81,13 +86,15 @@ class Worker:
         senders: int,
         number: int = 0,
         store_pause: float = STORE_PAUSE,
+        end: Callable[[], None] = lambda: None,
     ) -> None:
-        """Work by *config*, which is that of reload *number*, and hear over *reload* of others."""
+        """Work by *config*, that of reload *number*, and hear over *reload* of others; *end* ends the whole daemon."""
         self.config, self.store, self.log, self.metrics = config, store, log, metrics
         self.owner = f"{os.getpid()}-{time.time_ns():x}"
         self.routing = Routing(store, config)
-        self.orders = Orders(store, self.routing, config, log)
         self.commands = CommandFile(config.data)
+        self.orders = Orders(store, self.routing, config, log, self.commands)
+        self._end = end
         self.inbox = InboxReader(config.data / "inbox")
         self.cursors = store.cursors()
         self.wires = Wires(config.data, control, reload)
@@ -163,6 +170,7 @@ class Worker:
                 self._take(turn, pending, clock.now())
         except StoreError as ex:
             self.routing.forget()
+            self.orders.forget()
             self._cursors_are_right = False
             self.log.say("store", f"{ex}; trying again", level="error")
             time.sleep(self._store_pause)
@@ -181,6 +189,9 @@ class Worker:
             self._record(turn, ended, now)
         if tick:
             self._tick(turn, now)
+        if self.orders.busy:
+            turn.routed += [(routed, now) for routed in self.orders.go_on(now)]
+            turn.ordered = self.orders.busy
         if not self._stopping:
             self._route(turn, now)
             self._claim(turn, now)
@@ -225,9 +236,7 @@ class Worker:
     def _tick(self, turn: Turn, now: float) -> None:
         self._next_tick = now + TICK
         turn.ticked = True
-        self.cursors[CURSOR] = self.orders.obey(self.commands, self.cursors.get(CURSOR, 0), now)
-        turn.routed += [(routed, now) for routed in self.orders.readmitted]
-        self.orders.readmitted.clear()
+        self.cursors[CURSOR] = self.orders.obey(self.cursors.get(CURSOR, 0), now)
         if now >= self._next_renewal:
             self._next_renewal = now + RENEW_EVERY
             self.store.renew(self.owner, now + LEASE)
@@ -301,6 +310,8 @@ class Worker:
         if turn.ticked:
             self._upkeep(now)
         self.log.flush()
+        if self.orders.take_end():
+            self._end()
 
     # Reload ----------------------------------------------------------------------------------------------
 
@@ -309,8 +320,9 @@ class Worker:
         # What operators have asked for counts first: they may just have given up what keeps a destination.
         self._next_tick = 0.0
         self.turn()
+        self.orders.hurry(self.turn, lambda: stranded(self.store, config), GIVING_UP)
         routing = Routing(self.store, config)
-        orders = Orders(self.store, routing, config, self.log)
+        orders = Orders(self.store, routing, config, self.log, self.commands)
         names = {old: new for new, old in former_names(config).items() if old in self.config.destinations}
         left = {names.get(name, name): bucket for name, bucket in self.limits.buckets.items()}
         limits = Limits(config, self._sender_count, clock.now(), left)

@@ -35,6 +35,10 @@ def routed(log: Log, metrics: Metrics, event: Routed, seconds: float) -> None:
     marks = "".join(f"  {mark}" for mark, holds in (("missed", event.missed), ("late", event.late)) if holds)
     told = ", ".join(event.destinations) or "nobody"
     skipped = f"  (off: {', '.join(event.skipped)})" if event.skipped else ""
+    for one in event.withheld:
+        if one.ended is not None:
+            metrics.ended(one.destination, one.ended, 0.0)
+            skipped += f"  ({one.ended.word}: {one.destination})"
     log.add(
         "event",
         f"{event.source:<10} {event.event_type:<13} call {call}{marks}  → {told}{skipped}",
