@@ -148,6 +148,8 @@ def _standing(one: DestinationStatus, found: Findings) -> Cell:
         return f"disabled: {one.disabled}", "dim"
     if one.paused_at is not None:
         return f"paused {screen.age(one.paused_at, found.now)}: {one.paused_reason}{held}", "yellow"
+    if one.drained_at is not None:
+        return f"draining {screen.age(one.drained_at, found.now)}: {one.drain_reason}{held}", "yellow"
     return f"on{held}", "green" if not held else "yellow"
 
 

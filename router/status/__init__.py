@@ -62,8 +62,10 @@ def gather(config: Config, now: float) -> Status:
     heard: dict[str, float] = {}
     refused = waiting_commands = 0
     cursors: dict[str, int] = {}
+    silences: list[float] = []
     try:
         with closing(open_store(config)) as store:
+            silences = [row.ends_at for row, _ in store.silences(now)]
             rows, heard, cursors = store.destinations(), store.last_events(), store.cursors()
             refused = _refused_since(store, now - _LATELY)
             waiting_commands = len(CommandFile(config.data).after(store.command_position(), limit=_COUNTED))
@@ -86,6 +88,8 @@ def gather(config: Config, now: float) -> Status:
         disk=_disk(config.data),
         commands_waiting=waiting_commands,
         store_error=error,
+        silences=len(silences),
+        silences_end_at=max(silences, default=None),
     )
     return Status(found, troubles(found))
 
@@ -156,6 +160,8 @@ def _destination(
         overdue_since=row.oldest_due_at if row and (row.oldest_due_at or now) < now else None,
         paused_at=row.paused_at if row else None,
         paused_reason=row.paused_reason if row else None,
+        drained_at=row.drained_at if row else None,
+        drain_reason=row.drain_reason if row else None,
     )
 
 

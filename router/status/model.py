@@ -56,6 +56,9 @@ class DestinationStatus:
     overdue_since: float | None
     paused_at: float | None
     paused_reason: str | None
+    #: Since when, and why, it takes nothing new; None while it does.
+    drained_at: float | None = None
+    drain_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,9 @@ class Findings:
     commands_waiting: int
     #: Why the store could not be read; None when it could.
     store_error: str | None
+    #: Silences that have not ended, and when the last of them ends.
+    silences: int = 0
+    silences_end_at: float | None = None
 
     @property
     def receiving(self) -> bool:

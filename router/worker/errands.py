@@ -68,7 +68,7 @@ class Errands:
         one.add(done=done, asked=len(ids))
         if more:
             return None
-        spread = f" at {given}, over {spell(max(0.0, one.progress['due'] - one.began_at))}" if given else ""
+        spread = f" at {given}, over {spell((one.done - 1) * apart)}" if given and one.done > 1 else ""
         return f"replayed {_deliveries(one.done)}{spread}{_left(one, 'have not ended')}"
 
     def _cancel(self, one: Errand, now: float) -> str | None:
