@@ -101,6 +101,15 @@ def test_replaying_what_was_delivered_does_not_replay_its_own_copies(desk):
     assert len(desk.states()) == 4
 
 
+def test_what_came_after_the_command_was_recorded_is_not_meant(desk):
+    ids = desk.ended(4)
+
+    result = desk.done(desk.record("replay", where={"state": "dead"}, after=ids[0], to=ids[2]))
+
+    assert result == "replayed 2 deliveries"
+    assert [desk.states()[number] for number in (ids[0], ids[3])] == [State.DEAD] * 2
+
+
 def test_a_limit_takes_the_oldest(desk, one_step_a_turn):
     ids = desk.ended(30)
 
