@@ -182,6 +182,7 @@ destinations:
   museum: {type: console, open: never}
 always: [office, museum]
 unmatched: drop
+alerts: none
 """)
     config = load(tmp_path / "config.yaml")
     saturday, monday = 1795262400.0, 1795424400.0

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 @click.option("--rule", metavar="NAME", help="Only those that this rule asked for.")
 @click.option("--call", metavar="UUID", help="Only of this call.")
 @click.option("--event", "event_id", metavar="ID", type=int, help="Only of this event.")
+@click.option("--silence", metavar="ID", type=int, help="Only what this silence has caught.")
 @options.since_option
 @options.limit_option
 @options.config_option
@@ -41,7 +42,8 @@ def command(delivery_id: int | None, limit: int, config_path: Path, as_json: boo
     delivered  the destination has accepted it
     dead       a dead letter: never accepted, and no longer tried; callrouter replay tries again
     expired    older than the destination's expire before it could be sent
-    cancelled, silenced    an operator wanted it so
+    cancelled  an operator wanted it so, or its destination was being drained
+    silenced   a silence has caught it; callrouter replay --state silenced sends it after all
     """
     config = options.load_to_look(config_path)
     now = time.time()

@@ -151,6 +151,8 @@ def _standing(one: DestinationStatus, found: Findings) -> Cell:
         return f"disabled: {one.disabled}", "dim"
     if one.paused_at is not None:
         return f"paused {screen.age(one.paused_at, found.now)}: {one.paused_reason}{held}", "yellow"
+    if one.drained_at is not None:
+        return f"draining {screen.age(one.drained_at, found.now)}: {one.drain_reason}{held}", "yellow"
     if one.breaker is not None:
         failing = f"breaker {one.breaker.state}, since {screen.age(one.breaker.open_since, found.now)}"
         return f"{failing}: {one.breaker.reason}{held}", "yellow"

@@ -107,19 +107,13 @@ class _Loader:
         sources = read_sources(source_block, listen, problems)
         apply_defaults(fields.block("defaults"), destination_block, problems)
         wording = Wording(problems)
+        named = hours.keys()
         destinations = read_destinations(
-            destination_block, registry, self._certificates, wording, problems, hours=hours.keys()
+            destination_block, registry, self._certificates, wording, problems, hours=named
         )
         lists = read_lists(fields.block("lists") or Block(), self._path.parent, self._files, problems)
-        rules = RuleReader(
-            destination_block,
-            sources,
-            OverrideReader(destinations, wording, problems),
-            problems,
-            region=region,
-            hours=hours.keys(),
-            lists=lists,
-        )
+        overrides = OverrideReader(destinations, wording, problems)
+        rules = RuleReader(destination_block, sources, overrides, problems, region=region, hours=named, lists=lists)
         routes = rules.read(fields)
         alerts = read_alerts(fields, rules, problems)
         rules.warn_of_the_unused(destination_block)
@@ -129,9 +123,8 @@ class _Loader:
         if not problems.errors:
             doubt_rules(routes, rules.names, problems)
             doubt_twins(routes, destinations, destination_block, problems)
-            doubt_secrets("source", source_block, problems)
-            doubt_secrets("destination", destination_block, problems)
-        own_numbers = frozenset(fields.each("own_numbers", scalars.phone_number(region)))
+            for kind, block in (("source", source_block), ("destination", destination_block)):
+                doubt_secrets(kind, block, problems)
         config = Config(
             path=self._path,
             version=self._files.version,
@@ -140,7 +133,7 @@ class _Loader:
             data=fields.read("store", scalars.store(self._folder), self._folder / "data"),
             timezone=timezone,
             region=region,
-            own_numbers=own_numbers,
+            own_numbers=frozenset(fields.each("own_numbers", scalars.phone_number(region))),
             trusted_proxies=tuple(fields.each("trusted_proxies", scalars.network)),
             sources=sources,
             destinations=destinations,

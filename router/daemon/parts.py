@@ -152,6 +152,7 @@ class WorkerPart(_Following):
     def __init__(self, wiring: Wiring) -> None:
         super().__init__(wiring)
         self._inner: socket.socket | None = None
+        self._supervisor = 0
 
     def ready(self) -> bool:
         # An attempt of the last worker's senders must not run beside the next one's.
@@ -159,6 +160,7 @@ class WorkerPart(_Following):
 
     def before_fork(self) -> None:
         super().before_fork()
+        self._supervisor = os.getpid()
         self._wiring.control, self._inner = socket.socketpair()
 
     def in_parent(self) -> None:
@@ -185,10 +187,16 @@ class WorkerPart(_Following):
                 reload=link,
                 senders=wiring.senders,
                 number=wiring.number,
+                end=self._end_daemon,
             )
             return worker.run()
         finally:
             store.close()
+
+    def _end_daemon(self) -> None:
+        # Once the supervisor is gone, this process ends anyway, and its number may be anybody's.
+        if os.getppid() == self._supervisor:
+            os.kill(self._supervisor, signal.SIGTERM)
 
     def ended(self) -> None:
         super().ended()

@@ -73,9 +73,11 @@ def gather(config: Config, now: float) -> Status:
     refused = waiting_commands = 0
     cursors: dict[str, int] = {}
     alerts: tuple[AlertStatus, ...] = ()
+    silences: list[float] = []
     try:
         with closing(open_store(config)) as store:
             alerts = _alerts(store)
+            silences = [row.ends_at for row, _ in store.silences(now)]
             rows, heard, cursors = store.destinations(), store.last_events(), store.cursors()
             refused = _refused_since(store, now - _LATELY)
             waiting_commands = len(CommandFile(config.data).after(store.command_position(), limit=_COUNTED))
@@ -101,6 +103,8 @@ def gather(config: Config, now: float) -> Status:
         store_error=error,
         alerts=alerts,
         alerts_to={name: disabled.get(name) for name in config.alerts.to},
+        silences=len(silences),
+        silences_end_at=max(silences, default=None),
     )
     return Status(found, troubles(found))
 
@@ -193,6 +197,8 @@ def _destination(name: str, config: Config, row: DestinationRow | None, now: flo
         paused_reason=row.paused_reason if row else None,
         opens_at=None if opens_at == now else opens_at,
         closed=opens_at != now,
+        drained_at=row.drained_at if row else None,
+        drain_reason=row.drain_reason if row else None,
     )
 
 

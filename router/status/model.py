@@ -73,6 +73,9 @@ class DestinationStatus:
     opens_at: float | None = None
     #: Whether it is outside its hours.
     closed: bool = False
+    #: Since when, and why, it takes nothing new; None while it does.
+    drained_at: float | None = None
+    drain_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +147,9 @@ class Findings:
     alerts: tuple[AlertStatus, ...] = ()
     #: Destination → why it is not told of alerts; None where it is.
     alerts_to: Mapping[str, str | None] = field(default_factory=dict)
+    #: Silences that have not ended, and when the last of them ends.
+    silences: int = 0
+    silences_end_at: float | None = None
 
     @property
     def receiving(self) -> bool:

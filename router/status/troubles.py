@@ -198,6 +198,23 @@ def _worth_knowing(found: Findings) -> Iterator[Trouble]:
             f"waiting for the next start: {', '.join(waits)}",
             "Everything else that has changed is in use. Restart callrouter when it suits you.",
         )
+    for where in (one for one in found.destinations if one.drained_at is not None):
+        owed = "1 delivery still waits" if where.waiting == 1 else f"{where.waiting:,} deliveries still wait"
+        yield Trouble(
+            "note",
+            f'"{where.name}" is being drained and takes nothing new ({where.drain_reason}); '
+            + (owed if where.waiting else "nothing waits any more"),
+            "Once nothing waits it can be removed and the configuration reloaded. To go on as before:",
+            command(f"resume {shlex.quote(where.name)}", found.config),
+        )
+    if found.silences and found.silences_end_at is not None:
+        active = "1 silence is" if found.silences == 1 else f"{found.silences:,} silences are"
+        yield Trouble(
+            "note",
+            f"{active} active, the last one for {spell(max(1.0, round(found.silences_end_at - found.now)))} more",
+            "What they catch is not sent, and can be sent later with callrouter replay --silence ID.",
+            command("silence list", found.config),
+        )
     if found.commands_waiting and not found.delivering:
         recorded = "1 recorded command waits" if found.commands_waiting == 1 else "recorded commands wait"
         yield Trouble("note", f"{recorded} for the daemon", "It carries out what was recorded as soon as it runs.")

@@ -21,9 +21,12 @@ from typing import Any, NamedTuple, Protocol
 from router.calls import Call
 from router.errors import Fault
 from router.store.alerting import AlertStore, Concern, Waiting
+from router.store.operating import Operating
+from router.store.operator import CommandRow, SilenceRow
 from router.store.reading import (
     AnswerRow,
     AttemptRow,
+    Counted,
     DeliveryRow,
     DestinationRow,
     EventRow,
@@ -41,7 +44,9 @@ __all__ = [
     "Attempt",
     "AttemptRow",
     "Claim",
+    "CommandRow",
     "Concern",
+    "Counted",
     "DeliveryRow",
     "DestinationRow",
     "EventRow",
@@ -50,9 +55,11 @@ __all__ = [
     "Lapsed",
     "NewDelivery",
     "NewEvent",
+    "Operating",
     "Owed",
     "QuarantineRow",
     "Reading",
+    "SilenceRow",
     "State",
     "Store",
     "Waiting",
@@ -93,6 +100,11 @@ class NewDelivery:
     ordered: bool
     #: True: a dead letter of the same call before it keeps this one back (state HELD).
     held_by_dead_letter: bool = False
+    #: CANCELLED or SILENCED where it has ended before it was tried, with the ``reason``.
+    ended: State | None = None
+    reason: str | None = None
+    #: The silence that caught it.
+    silence: int | None = None
 
 
 class Owed(NamedTuple):
@@ -175,8 +187,11 @@ class Lapsed:
     event_type: str
 
 
-class Store(AlertStore, Protocol):
-    """What the worker needs of a database. All moments are seconds since 1970, given by the caller."""
+class Store(AlertStore, Operating, Protocol):
+    """What the worker needs of a database; what operators do with it is in ``Operating``, alerts in ``AlertStore``.
+
+    All moments are seconds since 1970, given by the caller.
+    """
 
     def transaction(self) -> AbstractContextManager[None]:
         """Make everything inside one durable step: on disk when the block is left, or not done at all.
@@ -217,7 +232,8 @@ class Store(AlertStore, Protocol):
         """Keep the event and its deliveries; return its id, or None, changing nothing, when its key is known.
 
         A delivery that is first in its line, or not ordered, is READY, due at *now* (or HELD, as said above); one
-        behind others is WAITING. Raises StoreError for a destination that ``know`` was never told of.
+        behind others is WAITING; one that has ``ended`` has no place in a line. Raises StoreError for a destination
+        that ``know`` was never told of.
         """
 
     def quarantine(self, source: str, body: bytes, faults: Sequence[Fault], received_at: float, remote: str) -> int:
@@ -260,29 +276,6 @@ class Store(AlertStore, Protocol):
 
         That is the earliest READY delivery of a destination that is not paused, or ``end_due_at`` of a call.
         """
-
-    # The operator ----------------------------------------------------------------------------------------
-
-    def replay(self, deliveries: Iterable[int], now: float) -> int:
-        """Make finished deliveries due again; return how many.
-
-        What was never delivered keeps its key, and its attempts count on, at its old place in its line; what was
-        delivered becomes a new delivery with a new key, at the end of the line. Either way the destination's patience
-        (``give_up_after``, ``attempts``, ``expire``) begins anew. Unfinished ones are left alone.
-        """
-
-    def pause(self, destination: str, reason: str, fingerprint: str, now: float) -> None:
-        """Claim nothing more of *destination* until ``resume``; ``fingerprint`` tells which settings were refused.
-
-        One that is paused keeps the time it was first paused at. Pausing, resuming or giving up a destination that the
-        store does not know changes nothing.
-        """
-
-    def resume(self, destination: str, now: float) -> None:
-        """End a pause; waiting deliveries keep their due times, and are given up no sooner than if accepted *now*."""
-
-    def give_up(self, destination: str, now: float) -> int:
-        """Turn all unfinished deliveries of *destination*, leased ones too, into dead letters; return how many."""
 
     def close(self) -> None:
         """Release the database; the store is not used afterwards."""

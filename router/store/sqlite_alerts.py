@@ -8,20 +8,24 @@ from router.store.alerting import Concern, Waiting
 
 _COLUMNS = "what, about, since, last_at, told_at, untold, reason, over"
 
-# The oldest id is found in the index alone; each destination then costs one row of each table.
-_WAITING = """
+_FIRST_OF = """
+SELECT min(delivery.id) AS id FROM delivery INDEXED BY {index}
+WHERE destination_id = destination.id AND state = 0 AND attempts {tried} AND delivery.id NOT IN alerts
+"""
+# The oldest id is found in the two indexes alone; each destination then costs one row of each table.
+_WAITING = f"""
 WITH alerts AS MATERIALIZED (
     SELECT delivery.id FROM event INDEXED BY event_alert CROSS JOIN delivery ON event_id = event.id
     WHERE event_type = 'alert' AND state = 0
 )
 SELECT name, max(coalesce(replayed_at, received_at), coalesce(resumed_at, 0)), attempts, due_at, reason
 FROM (SELECT destination.name, resumed_at,
-             (SELECT min(delivery.id) FROM delivery INDEXED BY delivery_ready
-              WHERE destination_id = destination.id AND state = 0 AND delivery.id NOT IN alerts) AS oldest
+             (SELECT min(id) FROM ({_FIRST_OF.format(index="delivery_first", tried="= 0")}
+                                   UNION ALL {_FIRST_OF.format(index="delivery_again", tried="> 0")})) AS oldest
       FROM destination WHERE paused_at IS NULL)
 CROSS JOIN delivery ON delivery.id = oldest
 CROSS JOIN event ON event.id = delivery.event_id
-"""
+"""  # noqa: S608 - our own names
 
 
 class Alerts:

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Any
 
-from router.store import Attempt, Claim, Lapsed, Owed, State, delivery_key
+from router.store import Attempt, Claim, Lapsed, NewDelivery, Owed, State, delivery_key
 from router.store.sqlite_calls import COLUMNS, call_of
 from router.store.sqlite_line import Line
 from router.store.sqlite_tally import Tally
@@ -66,9 +66,10 @@ UPDATE delivery SET state = ?, due_at = ?, attempts = ?, unknowns = unknowns + ?
 WHERE id = ?
 """
 
-_GIVE_UP = """
-UPDATE delivery SET state = 11, due_at = NULL, ended_at = ?, reason = 'given up by an operator', status = NULL,
+_END = """
+UPDATE delivery SET state = ?, due_at = NULL, ended_at = ?, reason = ?, status = NULL,
        owner = NULL, lease_until = NULL, leased_at = NULL
+WHERE id = ?
 """
 
 
@@ -91,7 +92,7 @@ class Deliveries:
         now: float,
         replay: int = 0,
     ) -> None:
-        """Add one delivery behind all others of its line; without *call*, beside them."""
+        """Add one delivery behind all others of its line, due *now* when it is first; without *call*, beside them."""
         state = self._line.place_at_end(destination, call, held_by_dead_letter)
         self._db.execute(
             "INSERT INTO delivery (event_id, destination_id, call, state, due_at, replay, held_by_dead_letter, rule)"
@@ -195,30 +196,79 @@ class Deliveries:
         """Implement ``Store.lapsed``."""
         return [_lapsed(row) for row in self._db.execute(_LAPSED, (now, limit))]
 
-    def replay(self, deliveries: Iterable[int], now: float) -> int:
-        """Implement ``Store.replay``."""
+    def add_ended(self, event: int, destination: int, call: int | None, delivery: NewDelivery, now: float) -> None:
+        """Add one delivery that has ended: it has no place in a line, and keeps nothing back."""
+        cursor = self._db.execute(
+            "INSERT INTO delivery (event_id, destination_id, call, state, held_by_dead_letter, rule, ended_at, reason)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                event,
+                destination,
+                call,
+                delivery.ended,
+                delivery.held_by_dead_letter,
+                delivery.rule,
+                now,
+                delivery.reason,
+            ),
+        )
+        if delivery.silence is not None:
+            self._db.execute("INSERT INTO silenced VALUES (?, ?)", (delivery.silence, cursor.lastrowid))
+        assert delivery.ended is not None  # noqa: S101 - why it is added here
+        self._tally.add(destination, delivery.ended)
+
+    def replay(self, deliveries: Iterable[int], now: float, *, due_from: float | None, apart: float) -> int:
+        """Implement ``Operating.replay``."""
         busy = set(
             self._db.execute("SELECT destination_id, call FROM delivery INDEXED BY delivery_leased WHERE state = 1")
         )
+        done = 0
         # By id, so that of several deliveries of one call the earlier one gets its place first.
-        return sum(self._owe_again(delivery, busy, now) for delivery in sorted(set(deliveries)))
+        for delivery in sorted(set(deliveries)):
+            due = now if due_from is None else due_from + done * apart
+            done += self._owe_again(delivery, busy, due)
+        return done
 
-    def give_up(self, destination: int, now: float) -> int:
-        """Implement ``Store.give_up``."""
-        self._tally.write()
-        counts = self._db.execute(
-            "SELECT state, n FROM tally WHERE destination_id = ? AND state < 10 AND n > 0", (destination,)
+    def cancel(self, deliveries: Iterable[int], reason: str, now: float) -> int:
+        """Implement ``Operating.cancel``."""
+        done = 0
+        for delivery in set(deliveries):
+            row = self._db.execute(
+                "SELECT destination_id, call, state FROM delivery WHERE id = ? AND state < 10 AND state <> 1",
+                (delivery,),
+            ).fetchone()
+            if row is None:
+                continue
+            destination, call, state = row
+            self._db.execute(_END, (State.CANCELLED, now, reason, delivery))
+            self._tally.move(destination, state, State.CANCELLED)
+            # Of those that wait, only the first of a line keeps others back.
+            if call is not None and state != State.WAITING:
+                self._line.go_on(destination, call, now)
+            done += 1
+        return done
+
+    def give_up(self, destination: int, now: float, limit: int) -> int:
+        """Implement ``Operating.give_up``."""
+        rows = self._db.execute(
+            "SELECT id, state, call FROM delivery INDEXED BY delivery_line WHERE destination_id = ? AND state < 10"
+            " ORDER BY call, id LIMIT ?",
+            (destination, limit),
         ).fetchall()
-        for state, n in counts:
-            # One statement for each state: a partial index serves the one its condition names.
-            self._db.execute(
-                f"{_GIVE_UP} WHERE destination_id = ? AND state < 10 AND state = {int(state)}", (now, destination)
-            )
-            self._tally.add(destination, State(state), -n)
-            self._tally.add(destination, State.DEAD, n)
-        return sum(n for _, n in counts)
+        if rows and rows[-1][2] is not None:
+            # The rest of the last line: without its head it would wait for ever.
+            last, _, call = rows[-1]
+            rows += self._db.execute(
+                "SELECT id, state, call FROM delivery INDEXED BY delivery_line"
+                " WHERE destination_id = ? AND call = ? AND state < 10 AND id > ?",
+                (destination, call, last),
+            ).fetchall()
+        self._db.executemany(_END, [(State.DEAD, now, "given up by an operator", delivery) for delivery, _, _ in rows])
+        for _, state, _ in rows:
+            self._tally.move(destination, state, State.DEAD)
+        return len(rows)
 
-    def _owe_again(self, delivery: int, busy: set[tuple[int, int | None]], now: float) -> bool:
+    def _owe_again(self, delivery: int, busy: set[tuple[int, int | None]], due: float) -> bool:
         row = self._db.execute(
             "SELECT destination_id, call, state, event_id, rule, held_by_dead_letter FROM delivery"
             " WHERE id = ? AND state >= 10",
@@ -231,10 +281,11 @@ class Deliveries:
             (latest,) = self._db.execute(
                 "SELECT max(replay) FROM delivery WHERE event_id = ? AND destination_id = ?", (event_id, destination)
             ).fetchone()
-            self.add(event_id, destination, call, rule, held_by_dead_letter, now=now, replay=latest + 1)
+            self.add(event_id, destination, call, rule, held_by_dead_letter, now=due, replay=latest + 1)
             self._db.execute(
-                "UPDATE delivery SET replayed_at = ? WHERE event_id = ? AND destination_id = ? AND replay = ?",
-                (now, event_id, destination, latest + 1),
+                "UPDATE delivery SET replayed_at = ?1, due_at = ?1 WHERE event_id = ?2 AND destination_id = ?3"
+                " AND replay = ?4",
+                (due, event_id, destination, latest + 1),
             )
             return True
         if call is not None and (destination, call) in busy:
@@ -244,7 +295,7 @@ class Deliveries:
         self._db.execute(
             "UPDATE delivery SET state = ?, due_at = ?, ended_at = NULL, unknowns = 0, replayed_at = ?,"
             " earlier_attempts = attempts WHERE id = ?",
-            (state, now if state is State.READY else None, now, delivery),
+            (state, due, due, delivery),
         )
         self._tally.move(destination, old, state)
         return True

@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from router import clock
@@ -29,7 +30,7 @@ from router.worker import report
 from router.worker.alerting import Alerting, terms
 from router.worker.claiming import LEASE, Claiming
 from router.worker.clockwatch import ClockWatch
-from router.worker.fitting import fit, former_names
+from router.worker.fitting import fit, former_names, stranded
 from router.worker.orders import CURSOR, Orders
 from router.worker.routing import Routed, Routing
 from router.worker.senders import Ended
@@ -48,6 +49,8 @@ RENEW_EVERY = 30.0
 STORE_PAUSE = 1.0
 #: Seconds to claim nothing while the senders follow in a reload, or until the supervisor says that they have.
 FOLLOWING = 5.0
+#: Seconds that a reload waits for a `give-up` of what keeps a destination.
+GIVING_UP = 2.0
 
 
 @dataclass(slots=True)
@@ -60,11 +63,13 @@ class Turn:
     paused: list[tuple[str, str]] = field(default_factory=list)
     entries: int = 0
     ticked: bool = False
+    #: A command of an operator is still under way.
+    ordered: bool = False
 
     @property
     def busy(self) -> bool:
         """Whether the next turn is likely to find more."""
-        return bool(self.entries or self.attempts or self.claims)
+        return bool(self.entries or self.attempts or self.claims or self.ordered)
 
 
 class Worker:
@@ -82,14 +87,16 @@ class Worker:
         senders: int,
         number: int = 0,
         store_pause: float = STORE_PAUSE,
+        end: Callable[[], None] = lambda: None,
     ) -> None:
-        """Work by *config*, which is that of reload *number*, and hear over *reload* of others."""
+        """Work by *config*, that of reload *number*, and hear over *reload* of others; *end* ends the whole daemon."""
         self.config, self.store, self.log, self.metrics = config, store, log, metrics
         self.owner = f"{os.getpid()}-{time.time_ns():x}"
         self.routing = Routing(store, config)
-        self.orders = Orders(store, self.routing, config, log)
         self.alerting = Alerting(store, config, clock.now())
         self.commands = CommandFile(config.data)
+        self.orders = Orders(store, self.routing, config, log, self.commands)
+        self._end = end
         self.inbox = InboxReader(config.data / "inbox")
         self.cursors = store.cursors()
         self.wires = Wires(config.data, control, reload)
@@ -166,6 +173,7 @@ class Worker:
             self.routing.forget()
             self.alerting.forget()
             self.claiming.undo(turn.claims)
+            self.orders.forget()
             self._cursors_are_right = False
             self.log.say("store", f"{ex}; trying again", level="error")
             time.sleep(self._store_pause)
@@ -184,6 +192,9 @@ class Worker:
             self._record(turn, ended, now)
         if tick:
             self._tick(turn, now)
+        if self.orders.busy:
+            turn.routed += [(routed, now) for routed in self.orders.go_on(now)]
+            turn.ordered = self.orders.busy
         if not self._stopping:
             self._route(turn, now)
         self.alerting.follow(turn, now, self._lag, self.watch)
@@ -229,9 +240,7 @@ class Worker:
         beat = time.monotonic()
         self._next_tick = beat + TICK
         turn.ticked = True
-        self.cursors[CURSOR] = self.orders.obey(self.commands, self.cursors.get(CURSOR, 0), now)
-        turn.routed += [(routed, now) for routed in self.orders.readmitted]
-        self.orders.readmitted.clear()
+        self.cursors[CURSOR] = self.orders.obey(self.cursors.get(CURSOR, 0), now)
         if beat >= self._next_renewal:
             self._next_renewal = beat + RENEW_EVERY
             self.store.renew(self.owner, now + LEASE)
@@ -291,20 +300,13 @@ class Worker:
         for destination, reason in turn.paused:
             report.paused(self.log, destination, reason)
         report.alerted(self.log, self.metrics, self.alerting.told(), self.config)
-        self._tell_of_breakers()
+        report.breakers(self.log, self.claiming)
         self.metrics.turned(seconds)
         if turn.ticked:
             self._upkeep(now)
         self.log.flush()
-
-    def _tell_of_breakers(self) -> None:
-        for name in self.claiming.opened:
-            if breaker := self.claiming.breakers.get(name):
-                report.breaker_opened(self.log, name, breaker)
-        for name, seconds in self.claiming.closed:
-            report.breaker_closed(self.log, name, seconds)
-        self.claiming.opened.clear()
-        self.claiming.closed.clear()
+        if self.orders.take_end():
+            self._end()
 
     # Reload ----------------------------------------------------------------------------------------------
 
@@ -313,8 +315,9 @@ class Worker:
         # What operators have asked for counts first: they may just have given up what keeps a destination.
         self._next_tick = 0.0
         self.turn()
+        self.orders.hurry(self.turn, lambda: stranded(self.store, config), GIVING_UP)
         routing = Routing(self.store, config)
-        orders = Orders(self.store, routing, config, self.log)
+        orders = Orders(self.store, routing, config, self.log, self.commands)
         names = {old: new for new, old in former_names(config).items() if old in self.config.destinations}
         for name in fit(self.store, config, number, clock.now()):
             self.log.say("daemon", f"{name}: its settings have changed since it was paused; sending again")

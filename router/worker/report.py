@@ -12,7 +12,7 @@ from router.metrics import Metrics
 from router.store import FINISHED, Attempt, Claim, State
 from router.units import spell
 from router.worker.alerts import Alert, sentence
-from router.worker.breaker import Breaker
+from router.worker.claiming import Claiming
 from router.worker.routing import Routed
 
 _TONES = {State.DELIVERED: "good", State.DEAD: "error", State.EXPIRED: "warning", State.READY: "warning"}
@@ -39,6 +39,10 @@ def routed(log: Log, metrics: Metrics, event: Routed, seconds: float) -> None:
     marks = "".join(f"  {mark}" for mark, holds in (("missed", event.missed), ("late", event.late)) if holds)
     told = ", ".join(event.destinations) or "nobody"
     skipped = f"  (off: {', '.join(event.skipped)})" if event.skipped else ""
+    for one in event.withheld:
+        if one.ended is not None:
+            metrics.ended(one.destination, one.ended, 0.0)
+            skipped += f"  ({one.ended.word}: {one.destination})"
     log.add(
         "event",
         f"{event.source:<10} {event.event_type:<13} call {call}{marks}  → {told}{skipped}",
@@ -105,19 +109,24 @@ def alerted(log: Log, metrics: Metrics, alerts: Iterable[Alert], config: Config)
         log.add("alert", sentence(alert, config), level="info" if alert.over else "warning", about=alert.about)
 
 
-def breaker_opened(log: Log, destination: str, breaker: Breaker) -> None:
-    """Report that *destination* is left alone, but for one delivery at a time that tries."""
-    text = (
-        f"{destination}: {breaker.policy.failures} deliveries failed one after the other; nothing more is sent until "
-        f"one has tried and succeeded. What is owed waits. The last failure: {breaker.reason}"
-    )
-    log.add("breaker", text, level="warning", tone="warning", destination=destination, breaker=breaker.state)
-
-
-def breaker_closed(log: Log, destination: str, seconds: float) -> None:
-    """Report that *destination* is well again, *seconds* after its breaker opened."""
-    text = f"{destination}: it answers again, after {spell(seconds)}; sending what waited"
-    log.add("breaker", text, tone="good", destination=destination, breaker="closed")
+def breakers(log: Log, claiming: Claiming) -> None:
+    """Report the destinations that *claiming* has begun to leave alone, or that are well again; once."""
+    for name in claiming.opened:
+        if breaker := claiming.breakers.get(name):
+            log.add(
+                "breaker",
+                f"{name}: {breaker.policy.failures} deliveries failed one after the other; nothing more is sent until "
+                f"one has tried and succeeded. What is owed waits. The last failure: {breaker.reason}",
+                level="warning",
+                tone="warning",
+                destination=name,
+                breaker=breaker.state,
+            )
+    for name, seconds in claiming.closed:
+        text = f"{name}: it answers again, after {spell(seconds)}; sending what waited"
+        log.add("breaker", text, tone="good", destination=name, breaker="closed")
+    claiming.opened.clear()
+    claiming.closed.clear()
 
 
 def heartbeat(data: Path, now: float, lag: float, in_hand: int, breakers: Mapping[str, Mapping[str, object]]) -> None:

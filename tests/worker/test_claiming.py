@@ -20,6 +20,7 @@ destinations:
   crm: {type: console, order: none, OPTIONS}
 always: [crm]
 unmatched: drop
+alerts: none
 """
 
 
