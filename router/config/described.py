@@ -15,6 +15,8 @@ TOP: Mapping[str, str] = {
     "trusted_proxies": "Addresses or networks whose X-Forwarded-For counts.",
     "plugins": "Folders with plugins of your own.",
     "calls": "When a call is over.",
+    "retention": "How long what has ended is kept.",
+    "disk": "How much room on the disk is left alone.",
     "hours": "When somebody is there, by name; rules ask for it.",
     "lists": "Named values, written here or in a file; rules ask for them with in:.",
     "sources": "Who may tell us of calls, each received at /webhooks/NAME.",
@@ -28,6 +30,17 @@ TOP: Mapping[str, str] = {
 CALLS: Mapping[str, str] = {
     "settle": "How long after the end of an unanswered call call_ended waits for later news.",
     "stale_after": "A call that is silent for so long is over, with outcome unknown.",
+}
+RETENTION: Mapping[str, str] = {
+    "events": "Events with their deliveries and attempts, from the last thing that happened to one: 30d, or never.",
+    "dead_letters": "Events that have a dead letter.",
+    "quarantine": "Refused bodies.",
+    "receipts": "What a destination returned, for later news of the same call.",
+    "commands": "Recorded commands that were carried out.",
+}
+DISK: Mapping[str, str] = {
+    "ballast": "A file of this size is kept, and deleted when the disk is full: 16MiB, or 0.",
+    "refuse_below": "With less than this free, events are refused with 503: 64MiB, or 0.",
 }
 HOURS: Mapping[str, str] = {
     "intervals": "When it is open.",

@@ -27,16 +27,16 @@ from router.config.rules import RuleReader
 from router.config.sources import read_sources
 from router.config.tests import TestReader
 from router.config.trials import trials
+from router.config.upkeep import read_disk, read_retention
 from router.config.variables import Variables
 from router.config.wording import Wording
 from router.registry import Registry, discover
 
 _KEYS = ("include", "listen", "admin", "store", "timezone", "region", "own_numbers", "trusted_proxies", "plugins",
-         "calls", "hours", "lists", "sources", "defaults", "destinations", "rules", "always", "unmatched",
-         "tests")  # fmt: skip
+         "calls", "retention", "disk", "hours", "lists", "sources", "defaults", "destinations", "rules", "always",
+         "unmatched", "tests")  # fmt: skip
 _NOT_BUILT = {
     "alerts": "watch callrouter status and /metrics meanwhile",
-    "retention": "leave it out",
 }
 
 
@@ -142,6 +142,8 @@ class _Loader:
             settle=calls.read("settle", scalars.duration_or_none, 5.0) if calls else 5.0,
             hours=hours,
             stale_after=calls.read("stale_after", scalars.duration, 14400.0) if calls else 14400.0,
+            retention=read_retention(fields, problems),
+            disk=read_disk(fields),
             tests=tests,
             warnings=problems.in_file_order(),
         )

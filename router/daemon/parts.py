@@ -13,6 +13,8 @@ from pathlib import Path
 
 from router import logs
 from router.config import Config
+from router.disk import sizes
+from router.inbox.room import Room
 from router.inbox.writer import InboxWriter
 from router.metrics import InUse, Metrics
 from router.reload import answer
@@ -111,7 +113,9 @@ class IngestPart(_Following):
 
         def make_app() -> object:
             used = self._in_use(link)
-            inbox = InboxWriter(used.config.data / "inbox")
+            data = used.config.data
+            room = Room(data, lambda: used.config.disk.refuse_below)
+            inbox = InboxWriter(data / "inbox", room=room)
 
             def not_ready() -> list[str]:
                 problem = inbox.problem()
@@ -137,7 +141,7 @@ class AdminPart(_Following):
             used = self._in_use(link)
             data = used.config.data
             return make_admin_app(
-                lambda: metrics.render(lambda: SqliteReading.open(data), lambda: _in_use(data)),
+                lambda: metrics.render(lambda: SqliteReading.open(data), lambda: _in_use(data), lambda: sizes(data)),
                 lambda: readiness(used.config, time.time()),
             )
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from pathlib import Path
 
 from router.commands import CommandFile
 from router.config.model import Config
+from router.disk import sizes
 from router.errors import StoreError
 from router.status.inbox import backlog
 from router.status.model import (
@@ -61,10 +60,12 @@ def gather(config: Config, now: float) -> Status:
     rows: list[DestinationRow] = []
     heard: dict[str, float] = {}
     refused = waiting_commands = 0
+    oldest_event: float | None = None
     cursors: dict[str, int] = {}
     try:
         with closing(open_store(config)) as store:
             rows, heard, cursors = store.destinations(), store.last_events(), store.cursors()
+            oldest_event = store.oldest_event()
             refused = _refused_since(store, now - _LATELY)
             waiting_commands = len(CommandFile(config.data).after(store.command_position(), limit=_COUNTED))
     except StoreError as ex:
@@ -83,8 +84,9 @@ def gather(config: Config, now: float) -> Status:
         destinations=_destinations(config, _disabled(config, running), rows, now),
         refused_lately=refused,
         inbox=backlog(config.data, cursors),
-        disk=_disk(config.data),
+        disk=_disk(config),
         commands_waiting=waiting_commands,
+        oldest_event_at=oldest_event,
         store_error=error,
     )
     return Status(found, troubles(found))
@@ -159,7 +161,6 @@ def _destination(
     )
 
 
-def _disk(data: Path) -> Disk:
-    there = next(folder for folder in (data.absolute(), *data.absolute().parents) if folder.exists())
-    usage = shutil.disk_usage(there)
-    return Disk(usage.free, usage.total)
+def _disk(config: Config) -> Disk:
+    found, wanted = sizes(config.data), config.disk
+    return Disk(found.free, found.total, found.store, found.wal, found.ballast, wanted.ballast, wanted.refuse_below)

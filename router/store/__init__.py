@@ -1,7 +1,8 @@
 """The store: what has been routed, what is owed to whom, and how it ended.
 
 Two contracts. ``Store`` is for the worker, the one writer: everything it calls inside one ``transaction`` is
-one durable step. ``Reading`` is for everybody else: read-only, brief and paged, never in the writer's way.
+one durable step; ``Upkeep`` is the part of it that forgets. ``Reading`` is for everybody else: read-only, brief and
+paged, never in the writer's way.
 tests/store is the law for both, whatever the database.
 
 A *line* is the unfinished ordered deliveries of one call to one destination, by id. Its first one is READY, LEASED or
@@ -31,6 +32,7 @@ from router.store.reading import (
     Reading,
 )
 from router.store.state import FINISHED, State, delivery_key
+from router.store.upkeep import Forgotten, Upkeep
 
 __all__ = [
     "FINISHED",
@@ -41,6 +43,7 @@ __all__ = [
     "DestinationRow",
     "EventRow",
     "Filter",
+    "Forgotten",
     "HistoryRow",
     "Lapsed",
     "NewDelivery",
@@ -50,6 +53,7 @@ __all__ = [
     "Reading",
     "State",
     "Store",
+    "Upkeep",
     "delivery_key",
 ]
 
@@ -163,7 +167,7 @@ class Lapsed:
     owed: Owed
 
 
-class Store(Protocol):
+class Store(Upkeep, Protocol):
     """What the worker needs of a database. All moments are seconds since 1970, given by the caller."""
 
     def transaction(self) -> AbstractContextManager[None]:

@@ -13,13 +13,14 @@ from pydantic_core import to_json
 
 from router.calls import Call
 from router.errors import Fault, StoreError
-from router.store import Attempt, Claim, Lapsed, NewDelivery, NewEvent, QuarantineRow, sqlite_calls
+from router.store import Attempt, Claim, Forgotten, Lapsed, NewDelivery, NewEvent, QuarantineRow, sqlite_calls
 from router.store.lock import Lock
 from router.store.migrate import migrate
 from router.store.sqlite_deliveries import Deliveries
 from router.store.sqlite_file import NAME, open_for_writing, refusal
 from router.store.sqlite_quarantine import SELECT as QUARANTINE
 from router.store.sqlite_quarantine import quarantined, said
+from router.store.sqlite_retention import Retention
 from router.store.sqlite_tally import Tally
 
 P = ParamSpec("P")
@@ -58,6 +59,7 @@ class SqliteStore:
         self._lock = lock
         self._tally = Tally(db)
         self._deliveries = Deliveries(db, self._tally)
+        self._retention = Retention(db, self._tally)
         self._in_step = False
         #: Destination name → its number, as in table ``destination``.
         self._destinations: dict[str, int] = {}
@@ -272,6 +274,24 @@ class SqliteStore:
     def give_up(self, destination: str, now: float) -> int:
         number = self._destinations.get(destination)
         return 0 if number is None else self._deliveries.give_up(number, now)
+
+    # Upkeep ----------------------------------------------------------------------------------------------
+
+    @_step
+    def forget_events(self, before: float, dead_before: float, place: int, limit: int) -> Forgotten:
+        return self._retention.events(before, dead_before, place, limit)
+
+    @_step
+    def forget_receipts(self, before: float, place: int, limit: int) -> Forgotten:
+        return self._retention.receipts(before, place, limit)
+
+    @_step
+    def forget_calls(self, before: float, place: int, limit: int) -> Forgotten:
+        return self._retention.calls(before, place, limit)
+
+    @_step
+    def forget_quarantine(self, before: float, place: int, limit: int) -> Forgotten:
+        return self._retention.quarantine(before, place, limit)
 
     def close(self) -> None:
         self._db.close()

@@ -32,6 +32,7 @@ from router.worker.limits import Limits, room
 from router.worker.orders import CURSOR, Orders
 from router.worker.routing import Routed, Routing
 from router.worker.senders import Ended
+from router.worker.upkeep import RENEW_EVERY, Upkeep, lease
 from router.worker.verdict import expired_before_sending, judge
 from router.worker.wires import Wires
 
@@ -41,8 +42,6 @@ MOST_ENTRIES, MOST_CLAIMS = 400, 200
 SHORTEST_TURN = 0.010
 #: Seconds between looks at what nobody announces.
 TICK = 1.0
-#: A lease outlives any attempt; it is renewed while its sender lives, and matters only when something is lost.
-LEASE, RENEW_EVERY = 120.0, 30.0
 #: Seconds before a store that refused is asked again.
 STORE_PAUSE = 1.0
 #: Seconds to claim nothing while the senders follow in a reload, or until the supervisor says that they have.
@@ -89,6 +88,8 @@ class Worker:
         self.orders = Orders(store, self.routing, config, log)
         self.commands = CommandFile(config.data)
         self.inbox = InboxReader(config.data / "inbox")
+        self.upkeep = Upkeep(store, self.inbox, self.commands, config.data, log=log, metrics=metrics)
+        self._lease = lease(config)
         self.cursors = store.cursors()
         self.wires = Wires(config.data, control, reload)
         self.senders = self.wires.senders
@@ -145,7 +146,7 @@ class Worker:
         except StoreError:
             # The turn that follows meets the same, and says it.
             return self._store_pause
-        wait = min(self._next_tick - now, TICK)
+        wait = min(self._next_tick - now, TICK, self.upkeep.forgetting.until_next())
         if due is not None and not self._stopping:
             # A delivery that is due and was not claimed waits for room or rate, which come with other news.
             wait = min(wait, due - now) if due > now else min(wait, self.limits.until_rate(now, TICK))
@@ -164,8 +165,9 @@ class Worker:
         except StoreError as ex:
             self.routing.forget()
             self._cursors_are_right = False
-            self.log.say("store", f"{ex}; trying again", level="error")
-            time.sleep(self._store_pause)
+            if not self.upkeep.make_room(ex):
+                self.log.say("store", f"{ex}; trying again", level="error")
+                time.sleep(self._store_pause)
             return True
         self._pending = []
         self._after(turn, time.perf_counter() - began)
@@ -230,7 +232,7 @@ class Worker:
         self.orders.readmitted.clear()
         if now >= self._next_renewal:
             self._next_renewal = now + RENEW_EVERY
-            self.store.renew(self.owner, now + LEASE)
+            self.store.renew(self.owner, now + self._lease)
             self._settle_lapsed(turn, now, now)
 
     def _settle_lapsed(self, turn: Turn, before: float, now: float) -> None:
@@ -277,7 +279,7 @@ class Worker:
                 limit = min(limit, bucket.allowed(now))
             if limit <= 0:
                 continue
-            claims = self.store.claim(name, now=now, owner=self.owner, lease_until=now + LEASE, limit=limit)
+            claims = self.store.claim(name, now=now, owner=self.owner, lease_until=now + self._lease, limit=limit)
             if bucket:
                 bucket.take(len(claims))
             for claim in claims:
@@ -299,7 +301,8 @@ class Worker:
             report.paused(self.log, destination, reason)
         self.metrics.turned(seconds)
         if turn.ticked:
-            self._upkeep(now)
+            self.upkeep.tick(self.config, self.cursors, now, self._lag, self.senders.total)
+        self.upkeep.forget(self.config, self.cursors, now, believed=self._clock_is_right)
         self.log.flush()
 
     # Reload ----------------------------------------------------------------------------------------------
@@ -319,6 +322,7 @@ class Worker:
         # From here on it is decided, and nothing may fail.
         before, self.config = self.config, config
         self.routing, self.orders, self.limits = routing, orders, limits
+        self._lease = lease(config)
         self.senders.rename(names)
         for ended in self._pending:
             ended.claim.destination = names.get(ended.claim.destination, ended.claim.destination)
@@ -331,7 +335,7 @@ class Worker:
     def _everybody_moved(self) -> None:
         self._claim_from = 0.0
 
-    # Upkeep ----------------------------------------------------------------------------------------------
+    # Start -----------------------------------------------------------------------------------------------
 
     def recover(self) -> None:
         """Settle what an earlier worker left leased: the lock on the store says that it, and its senders, are gone."""
@@ -345,21 +349,6 @@ class Worker:
         for claim, attempt in turn.attempts:
             report.attempted(self.log, self.metrics, claim, attempt)
         self.log.flush()
-
-    def _upkeep(self, now: float) -> None:
-        try:
-            report.heartbeat(self.config.data, now, self._lag, self.senders.total)
-            self._sweep()
-        except (StoreError, OSError) as ex:
-            self.log.say("store", f"{ex}; trying again", level="error")
-
-    def _sweep(self) -> None:
-        """Delete inbox segments that nobody writes any more and of which everything has been routed."""
-        for segment in self.inbox.finished(self.cursors):
-            self.inbox.delete(segment)
-            with self.store.transaction():
-                self.store.move_cursor(segment, None)
-            self.cursors.pop(segment, None)
 
 
 def _fingerprint(config: Config, name: str) -> str | None:
