@@ -77,7 +77,7 @@ class Upkeep:
         wanted, there = config.disk.ballast, self._ballast.size
         if there == wanted:
             return
-        if not wanted or there > wanted:
+        if not wanted:
             self._ballast.drop()
             return
         # Twice: a disk that is full again at once would make and drop it for ever.

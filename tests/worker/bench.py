@@ -37,9 +37,9 @@ CALL = "5dccb6b0-f35c-488c-867b-86fb012c4415"
 class Bench:
     """One worker with one connected sender: this test."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, config: str = CONFIG) -> None:
         self.folder = folder
-        (folder / "config.yaml").write_text(CONFIG)
+        (folder / "config.yaml").write_text(config)
         self.config = load(folder / "config.yaml")
         self.data = self.config.data
         self.store = SqliteStore.open(self.data)
