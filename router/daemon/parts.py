@@ -22,6 +22,7 @@ from router.reload.follower import Follower
 from router.reload.link import Link
 from router.sender import Share
 from router.sender import process as sender_process
+from router.sender.begun import Begun, memory
 from router.status import daemons, readiness
 from router.store.sqlite import SqliteStore
 from router.store.sqlite_reading import SqliteReading
@@ -211,13 +212,14 @@ class SenderPart(_Following):
         self.name = f"sender-{index + 1}"
         self._index = index
         self._pair: tuple[socket.socket, socket.socket] | None = None
+        self._begun = -1
 
     def ready(self) -> bool:
         return self._wiring.control is not None
 
     def before_fork(self) -> None:
         super().before_fork()
-        self._pair = socket.socketpair()
+        self._pair, self._begun = socket.socketpair(), memory()
 
     def in_parent(self) -> None:
         super().in_parent()
@@ -225,13 +227,14 @@ class SenderPart(_Following):
         theirs, ours = self._pair
         self._wiring.senders_running.add(self._index)
         try:
-            socket.send_fds(self._wiring.control, [bytes([self._index])], [theirs.fileno()])
+            socket.send_fds(self._wiring.control, [bytes([self._index])], [theirs.fileno(), self._begun])
         except OSError:
             # The worker has just ended: with both ends closed here, this sender ends too and is started again.
             pass
         finally:
             theirs.close()
             ours.close()
+            os.close(self._begun)
             self._pair = None
 
     def in_child(self, lifeline: Lifeline) -> int:
@@ -245,7 +248,15 @@ class SenderPart(_Following):
         lifeline.watch(lambda: os._exit(0))
         logs.start(self.name)
         share = Share(self._index, wiring.senders)
-        return sender_process.run(wiring.config, ours, share, reload=link, number=wiring.number, grace=SENDER_GRACE)
+        return sender_process.run(
+            wiring.config,
+            ours,
+            share,
+            reload=link,
+            number=wiring.number,
+            grace=SENDER_GRACE,
+            begun=Begun(self._begun),
+        )
 
     def ended(self) -> None:
         super().ended()

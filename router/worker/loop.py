@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from router import clock
@@ -32,8 +33,9 @@ from router.worker.limits import Limits, room
 from router.worker.orders import CURSOR, Orders
 from router.worker.routing import Routed, Routing
 from router.worker.senders import Ended
+from router.worker.suspects import LATER, Suspects
 from router.worker.upkeep import RENEW_EVERY, Upkeep, lease
-from router.worker.verdict import expired_before_sending, judge
+from router.worker.verdict import expired_before_sending, judge, put_off
 from router.worker.wires import Wires
 
 #: Inbox entries and claims of one destination per turn.
@@ -93,6 +95,7 @@ class Worker:
         self.cursors = store.cursors()
         self.wires = Wires(config.data, control, reload)
         self.senders = self.wires.senders
+        self.suspects = Suspects()
         self.limits = Limits(config, senders, clock.now())
         self.follower = Follower(reload, config, number=number, use=self._move_to, done=self._everybody_moved)
         self._reload, self._sender_count = reload, senders
@@ -133,7 +136,9 @@ class Worker:
 
     def gather(self, seconds: float) -> None:
         """Take in what has come, waiting up to *seconds* for it."""
-        self._pending += self.wires.gather(seconds)
+        ended = self.wires.gather(seconds)
+        # Processes that are ended on purpose say nothing about what they were sending.
+        self._pending += ended if self._stopping else self.suspects.judge(ended)
         if self.wires.reload_waits and not self.follower.hear():
             self.wires.forget_reload(self._reload)
 
@@ -282,12 +287,19 @@ class Worker:
             claims = self.store.claim(name, now=now, owner=self.owner, lease_until=now + self._lease, limit=limit)
             if bucket:
                 bucket.take(len(claims))
+            claims, early = self.suspects.hold_back(claims, self._in_hand(turn))
+            for claim in early:
+                self.store.record(put_off(claim, owner=self.owner, now=now, until=now + LATER))
             for claim in claims:
                 expired = expired_before_sending(claim, destination=destination, owner=self.owner, now=now)
                 if expired is None or not self._clock_is_right:
                     turn.claims.append(claim)
                 elif self.store.record(expired):
                     turn.attempts.append((claim, expired))
+
+    def _in_hand(self, turn: Turn) -> Iterator[Claim]:
+        yield from turn.claims
+        yield from self.senders.claims()
 
     def _after(self, turn: Turn, seconds: float) -> None:
         self.senders.hand_over(turn.claims, self.limits.shares)

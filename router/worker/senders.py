@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from router.sender import Job, Outcome
+from router.sender.begun import Begun, Stage
 from router.sender.frames import Decoder, encode
 from router.store import Claim
 
@@ -17,6 +18,8 @@ class Connection:
 
     index: int
     socket: socket.socket
+    #: What it has begun; None where that is not known.
+    begun: Begun | None = None
     decoder: Decoder[Outcome] = field(default_factory=lambda: Decoder(Outcome))
     unsent: bytearray = field(default_factory=bytearray)
     #: delivery id → its claim, for everything handed over and not yet answered.
@@ -29,6 +32,8 @@ class Ended:
 
     claim: Claim
     outcome: Outcome
+    #: The sender that crashed in the middle of it, by its index.
+    crash: int | None = None
 
 
 class Senders:
@@ -38,10 +43,10 @@ class Senders:
         self.connections: dict[int, Connection] = {}
         self._in_hand: dict[str, int] = {}
 
-    def connect(self, index: int, connection: socket.socket) -> None:
-        """Use *connection* for the sender with this *index*."""
+    def connect(self, index: int, connection: socket.socket, begun: Begun | None = None) -> None:
+        """Use *connection* for the sender with this *index*, which notes in *begun* what it begins."""
         connection.setblocking(False)
-        self.connections[index] = Connection(index, connection)
+        self.connections[index] = Connection(index, connection, begun)
 
     def in_hand(self, destination: str) -> int:
         """How many deliveries of *destination* are with the senders now."""
@@ -96,7 +101,7 @@ class Senders:
     def collect(self, connection: Connection, now: float) -> list[Ended]:
         """Return what came back from one sender.
 
-        When the sender is gone, what it had in hand ends as ``unknown``: it may have been sent or not.
+        When the sender is gone, what it had begun ends as ``unknown``: it may have been sent or not.
         """
         ended: list[Ended] = []
         gone = False
@@ -125,15 +130,22 @@ class Senders:
         return ended
 
     def abandon(self, connection: Connection, now: float) -> list[Ended]:
-        """Let go of a sender that is gone; what it had in hand ends as ``unknown``."""
+        """Let go of a sender that is gone; what it had begun ends as ``unknown``, the rest as ``released``."""
         connection.socket.close()
         del self.connections[connection.index]
+        stages = None
+        if connection.begun is not None:
+            stages = connection.begun.stages()
+            connection.begun.close()
         ended = []
         for claim in connection.in_hand.values():
             self._in_hand[claim.destination] -= 1
-            reason = "the sender process ended during this attempt; whether it arrived is not known"
-            outcome = Outcome(claim.delivery_id, claim.attempt, "unknown", reason, None, None, now, now)
-            ended.append(Ended(claim, outcome))
+            stage = stages.get((claim.delivery_id, claim.attempt)) if stages is not None else Stage.OVER
+            kind, reason = "unknown", "the sender process ended during this attempt; whether it arrived is not known"
+            if stage is None:
+                kind, reason = "released", "the sender process ended before this attempt began"
+            outcome = Outcome(claim.delivery_id, claim.attempt, kind, reason, None, None, now, now)
+            ended.append(Ended(claim, outcome, connection.index if stage is Stage.UNDER_WAY else None))
         return ended
 
 
