@@ -23,7 +23,7 @@ INTERRUPTED = 130
 _SECTIONS = {
     "Set up": ("init", "check", "explain", "plan", "plugins", "schema"),
     "Run": ("run", "serve", "work", "send"),
-    "Look": ("status", "events", "calls", "deliveries"),
+    "Look": ("status", "doctor", "events", "calls", "deliveries"),
     "Act": ("reload", "replay", "pause", "resume", "give-up"),
 }
 

@@ -18,7 +18,7 @@ from router.store import State
 
 NAMES = commands.list_commands(click.Context(commands))
 EXPECTED = {
-    "run", "serve", "work", "check", "explain", "send", "status", "events", "calls", "deliveries", "replay", "resume",
+    "run", "serve", "work", "check", "explain", "send", "status", "events", "calls", "deliveries", "doctor", "replay", "resume",
     "pause", "give-up", "plugins", "init", "plan", "schema", "reload",
 }  # fmt: skip
 READS_CONFIG = EXPECTED - {"plugins", "init", "schema"}
