@@ -50,6 +50,9 @@ def command(patience: float, config_path: Path, as_json: bool) -> int:
     """
     from router import doctor
 
+    if not config_path.is_file():
+        # Without one, nobody knows where the rest is.
+        options.load_to_look(config_path)
     findings = []
     for finding in doctor.examine(config_path, patience=patience):
         findings.append(finding)

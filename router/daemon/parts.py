@@ -260,6 +260,12 @@ class SenderPart(_Following):
 
     def ended(self) -> None:
         super().ended()
+        if self._pair is not None:
+            # It was never forked.
+            for end in self._pair:
+                end.close()
+            os.close(self._begun)
+            self._pair = None
         self._wiring.senders_running.discard(self._index)
 
 

@@ -37,6 +37,7 @@ class Upkeep:
     def tick(self, config: Config, cursors: MutableMapping[str, int], now: float, lag: float, in_hand: int) -> None:
         """Do what is done once a second."""
         try:
+            self._metrics.keep_room()
             self._keep_ballast(config)
             report.heartbeat(self._data, now, lag, in_hand)
             self._sweep(cursors)

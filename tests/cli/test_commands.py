@@ -18,8 +18,8 @@ from router.store import State
 
 NAMES = commands.list_commands(click.Context(commands))
 EXPECTED = {
-    "run", "serve", "work", "check", "explain", "send", "status", "events", "calls", "deliveries", "doctor", "replay", "resume",
-    "pause", "give-up", "plugins", "init", "plan", "schema", "reload",
+    "run", "serve", "work", "check", "explain", "send", "status", "events", "calls", "deliveries", "replay", "resume",
+    "pause", "doctor", "give-up", "plugins", "init", "plan", "schema", "reload",
 }  # fmt: skip
 READS_CONFIG = EXPECTED - {"plugins", "init", "schema"}
 #: What must be given for a command to get as far as reading its configuration.
