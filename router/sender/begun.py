@@ -1,6 +1,6 @@
 """Which attempts a sender process has begun, in memory that outlives it: after a crash the worker knows whom it hit.
 
-One slot for each attempt, from its beginning until its outcome is on the way to the worker. About half a microsecond an
+One slot for each attempt, from its beginning until its outcome is on the way to the worker. A few microseconds an
 attempt.
 """
 
