@@ -90,6 +90,25 @@ class CommandFile:
             rows = self._reader.execute(select, values).fetchall()
         return [Command(*(*row, json.loads(arguments))) for *row, arguments in rows]
 
+    def forget(self, before: float, position: int, limit: int) -> int:
+        """Delete up to *limit* commands recorded before *before*, up to id *position*; return how many.
+
+        Deletes none while somebody records one. Raises StoreError.
+        """
+        if before == float("-inf") or not self._path.exists():
+            return 0
+        with self._refusals("written"), self._lock.open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return 0
+            with closing(self._connect("rw")) as db:
+                return db.execute(
+                    "DELETE FROM command WHERE id IN (SELECT id FROM command WHERE id <= ? ORDER BY id LIMIT ?)"
+                    " AND at < ?",
+                    (position, limit, before),
+                ).rowcount
+
     def close(self) -> None:
         """Release the file; it is opened again when next asked."""
         if self._reader is not None:

@@ -5,6 +5,7 @@ RouterError
 ├── InvalidEvent           the sender must mend its request              HTTP 422, kept in quarantine
 ├── NotAuthentic           the sender is not who it says                 HTTP 401, nothing kept
 ├── StoreError             the database refused or is away               HTTP 503 + Retry-After, exit 4
+│   └── DiskFull               because there is no room on its disk
 ├── AlreadyRunning         another process holds what this one needs     exit 1
 └── DeliveryFailed         one attempt at one destination failed
     ├── TemporaryFailure       try again, not before ``retry_after`` seconds
@@ -82,6 +83,10 @@ class StoreError(RouterError):
     """The store or the inbox cannot read or commit."""
 
     exit_code = 4
+
+
+class DiskFull(StoreError):
+    """There is no room on the disk of the store or the inbox."""
 
 
 class AlreadyRunning(RouterError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import time
 from typing import Any
 
@@ -17,6 +18,8 @@ _COLOURS = {"error": "\x1b[31m", "warning": "\x1b[33m", "good": "\x1b[32m", "qui
 _PLAIN = "\x1b[0m"
 #: A write of this size to a pipe is one piece, so that lines of several processes never mix.
 _PIECE = 4096
+#: Milliseconds that a reader who does not read is waited for, once.
+_PATIENCE = 100
 
 
 class Log:
@@ -28,6 +31,10 @@ class Log:
         self._text = os.isatty(descriptor)
         self._colour = self._text and "NO_COLOR" not in os.environ
         self._lines: list[bytes] = []
+        self._ready = select.poll()
+        self._ready.register(descriptor, select.POLLOUT)
+        #: Pieces that could not be written.
+        self._lost = 0
 
     def add(self, word: str, text: str, *, level: str = "info", tone: str = "", **fields: Any) -> None:
         """Keep one line for the next ``flush``.
@@ -59,10 +66,28 @@ class Log:
             self._write(piece)
 
     def _write(self, piece: bytes) -> None:
+        """Write *piece*, or count it as lost: nobody who writes a log may wait for whoever reads it."""
+        if self._lost and self._is_ready(0):
+            told, self._lost = self._lost, 0
+            self.add("log", f"{told:,} pieces of this log are missing: nobody could read or keep them", level="warning")
+            self._lines, missing = [], b"".join(self._lines)
+            piece = missing + piece
+        for start in range(0, len(piece), _PIECE):
+            if not self._is_ready(0 if self._lost else _PATIENCE):
+                self._lost += 1
+                return
+            try:
+                os.write(self._descriptor, piece[start : start + _PIECE])
+            except OSError:
+                self._lost += 1
+                return
+
+    def _is_ready(self, patience: int) -> bool:
         try:
-            os.write(self._descriptor, piece)
+            # A pipe is ready when it takes a whole piece at once; files always are.
+            return bool(self._ready.poll(patience))
         except OSError:
-            return
+            return False
 
     def _as_text(self, word: str, text: str, level: str, tone: str) -> bytes:
         tone = level if level in ("error", "warning") else tone

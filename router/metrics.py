@@ -15,6 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from router.disk import Sizes
 from router.store import Reading, State
 
 _FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
@@ -89,6 +90,8 @@ class Metrics:
         self._observed: dict[Any, list[float]] = {}
         self._turns = counter("worker_turns", "Turns of the worker: one transaction each.")
         self._turn_seconds = histogram("worker_turn_seconds", "How long a turn took.", _FAST)
+        self._forgotten = counter("forgotten", "Rows that retention has deleted.", "what")
+        self._ballast_dropped = counter("ballast_dropped", "Times the ballast was deleted because the disk was full.")
         self._reloads = counter("config_reloads", "Reloads: applied or refused.", "result")
         for result in ("applied", "refused"):
             # An alert needs the nought before the first.
@@ -155,6 +158,25 @@ class Metrics:
             _observe_all(histogram, values)
         self._observed.clear()
 
+    def forgot(self, what: str, count: int) -> None:
+        """Count *count* rows that were old enough to be deleted; *what* is events, calls and the like."""
+        self._child(self._forgotten, what).inc(count)
+
+    def ballast_dropped(self) -> None:
+        """Count one disk that was full."""
+        self._ballast_dropped.inc()
+
+    def keep_room(self) -> None:
+        """Take for real the room that this process's files seem to have; raises OSError.
+
+        They are written through memory: where the disk then has no room, the system kills whoever writes.
+        """
+        for path in self._folder.glob(f"*_{os.getpid()}.db"):
+            said = path.stat()
+            if said.st_blocks * 512 < said.st_size:
+                with path.open("r+b") as file:
+                    os.posix_fallocate(file.fileno(), 0, said.st_size)
+
     def _observe(self, histogram: Any, seconds: float) -> None:
         self._observed.setdefault(histogram, []).append(seconds)
 
@@ -175,9 +197,10 @@ class Metrics:
         self,
         reading: Callable[[], Reading | None],
         in_use: Callable[[], Iterable[InUse]],
+        sizes: Callable[[], Sizes | None],
         policy: Policy | None = None,
     ) -> bytes:
-        """Return the exposition text: the sum over all processes, and what the store and the daemons say now."""
+        """Return the exposition text: the sum over all processes, and what store, disk and daemons say now."""
         from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415 - after the variable is set
         from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415 - after the variable is set
 
@@ -187,6 +210,7 @@ class Metrics:
         registry.register(_Shared(lambda: merge(files, accumulate=True)))
         registry.register(_StoreGauges(reading, policy))
         registry.register(_ConfigGauges(in_use))
+        registry.register(_DiskGauges(sizes))
         return generate_latest(registry)
 
 
@@ -227,6 +251,7 @@ class _StoreGauges:
             "callrouter_breaker", "1 while open, 0.5 while one delivery tries.", labels=["destination"]
         )
         last = GaugeMetricFamily("callrouter_last_event_seconds", "Since the newest event.", labels=["source"])
+        oldest = GaugeMetricFamily("callrouter_oldest_event_seconds", "Age of the oldest event kept.")
         reading = self._reading()
         if reading is not None:
             now = time.time()
@@ -242,9 +267,11 @@ class _StoreGauges:
                     paused.add_metric([row.name], float(row.paused_at is not None))
                 for source, received_at in reading.last_events().items():
                     last.add_metric([source], now - received_at)
+                if (first := reading.oldest_event()) is not None:
+                    oldest.add_metric([], max(0.0, now - first))
             finally:
                 reading.close()
-        return [unfinished, dead, overdue, paused, breaker, last]
+        return [unfinished, dead, overdue, paused, breaker, last, oldest]
 
 
 class _ConfigGauges:
@@ -263,3 +290,28 @@ class _ConfigGauges:
         for version in sorted({one.version for one in used}):
             info.add_metric([version], 1.0)
         return [last, info]
+
+
+class _DiskGauges:
+    """Gauges of the files under data/ and of their disk."""
+
+    def __init__(self, sizes: Callable[[], Sizes | None]) -> None:
+        self._sizes = sizes
+
+    def collect(self) -> Iterable[Any]:
+        from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415 - after the variable is set
+
+        found = self._sizes()
+        gauges = []
+        for name, text in (
+            ("store", "The store, without its write-ahead log."),
+            ("wal", "The write-ahead log of the store."),
+            ("inbox", "All segments of the inbox."),
+            ("ballast", "The ballast; 0 while there is none."),
+            ("free", "Free on the disk that holds the data."),
+        ):
+            gauge = GaugeMetricFamily(f"callrouter_{'disk_free' if name == 'free' else name}_bytes", text)
+            if found is not None:
+                gauge.add_metric([], getattr(found, name))
+            gauges.append(gauge)
+        return gauges

@@ -173,10 +173,17 @@ class Supervisor:
             self.changed(self.children)
 
     def _start(self, child: Child) -> None:
-        child.part.before_fork()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        pid = os.fork()
+        try:
+            child.part.before_fork()
+            sys.stdout.flush()
+            sys.stderr.flush()
+            pid = os.fork()
+        except OSError as ex:
+            # No memory, or no descriptors: that may pass.
+            child.part.ended()
+            self._back_off(child)
+            self.say(f"{child.part.name} cannot be started now ({ex.strerror}); trying again")
+            return
         if pid == 0:
             self._become(child.part)
         child.pid, child.started_at, child.began = pid, time.time(), time.monotonic()
@@ -241,10 +248,13 @@ class Supervisor:
             return
         child.restarts += 1
         # Exit 0 is a child that ended because its partner did: no fault of its own.
-        child.wait = FIRST_WAIT if code == 0 or lived >= LIVED_WELL else min(child.wait * 2, LONGEST_WAIT)
-        child.start_after = time.monotonic() + child.wait
+        self._back_off(child, anew=code == 0 or lived >= LIVED_WELL)
         if code:
             self.say(f"{child.part.name} ended unexpectedly ({child.last_exit}); starting it again")
+
+    def _back_off(self, child: Child, *, anew: bool = False) -> None:
+        child.wait = FIRST_WAIT if anew else min(child.wait * 2, LONGEST_WAIT)
+        child.start_after = time.monotonic() + child.wait
 
     def _stop(self) -> None:
         """End all children in order within the grace time; a second signal, or the end of it, kills what is left."""

@@ -1,4 +1,7 @@
-"""Durations, rates and moments as operators write them: ``200ms 5s 2m 3h 4d``, ``10/s 60/m``, ``2026-01-04T10:00``."""
+"""Durations, rates, moments and sizes as operators write them.
+
+``200ms 5s 2m 3h 4d``, ``10/s 60/m``, ``2026-01-04T10:00``, ``64MiB 2GiB``.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from datetime import datetime, timedelta, tzinfo
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_BYTES = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+_SIZE = re.compile(r"(\d{1,6})(KiB|MiB|GiB)")
 _RATE = re.compile(r"(\d+)/(s|m|h|d)")
 
 
@@ -38,6 +43,17 @@ def rate(text: str) -> Rate:
     if not match or match[1].strip("0") == "":
         raise ValueError(f'"{text}" is no rate; write for example 10/s or 60/m')
     return Rate(int(match[1]), _SECONDS[match[2]])
+
+
+def size(text: str) -> int:
+    """Return the bytes that *text* names (``64MiB``); ``0`` is none. Raises ValueError with a sentence."""
+    text = text.strip()
+    if text == "0":
+        return 0
+    match = _SIZE.fullmatch(text)
+    if not match:
+        raise ValueError(f'"{text}" is no size; write for example 512KiB, 64MiB or 2GiB, or 0 for none')
+    return int(match[1]) * _BYTES[match[2]]
 
 
 def moment(text: str, zone: tzinfo) -> float:

@@ -45,7 +45,7 @@ def cli() -> str:
 
 def metrics() -> str:
     """Every counter, histogram and gauge of the admin listener."""
-    from router.metrics import Metrics, _ConfigGauges, _StoreGauges
+    from router.metrics import Metrics, _ConfigGauges, _DiskGauges, _StoreGauges
 
     with tempfile.TemporaryDirectory() as folder:
         families = [
@@ -56,7 +56,8 @@ def metrics() -> str:
         ]  # fmt: skip
     families += [
         (gauge.name, gauge.type, gauge._labelnames, gauge.documentation)
-        for gauge in (*_StoreGauges(lambda: None).collect(), *_ConfigGauges(list).collect())
+        for gauges in (_StoreGauges(lambda: None), _ConfigGauges(list), _DiskGauges(lambda: None))
+        for gauge in gauges.collect()
     ]
     rows = [(f"`{name}`", kind, code(labels), text) for name, kind, labels, text in families]
     return table(("metric", "type", "labels", "what it says"), rows)

@@ -78,6 +78,39 @@ def test_a_reader_that_went_away_stops_nobody(pipe: tuple[int, int]) -> None:
     Log("worker", descriptor=writing).say("event", "one")
 
 
+def test_a_reader_that_does_not_read_stops_nobody_and_what_is_missing_is_said(pipe: tuple[int, int]) -> None:
+    reading, writing = pipe
+    log = Log("worker", descriptor=writing)
+
+    # More than a pipe holds: without a look before each write, this test would never end.
+    for _ in range(100):
+        log.say("event", "x" * 3000)
+    told = b""
+    os.set_blocking(reading, False)
+    while True:
+        try:
+            told += os.read(reading, 65536)
+        except BlockingIOError:
+            break
+    log.say("event", "again")
+
+    *_, missing, again = [json.loads(line)["text"] for line in (told + os.read(reading, 65536)).splitlines()]
+    assert "pieces of this log are missing" in missing
+    assert again == "again"
+
+
+def test_a_full_disk_and_a_closed_descriptor_stop_nobody(pipe: tuple[int, int]) -> None:
+    full = os.open("/dev/full", os.O_WRONLY)
+    Log("worker", descriptor=full).say("event", "one")
+    os.close(full)
+
+    _, writing = pipe
+    log = Log("worker", descriptor=writing)
+    os.close(writing)
+    log.say("event", "one")
+    log.say("event", "two")
+
+
 def test_a_secret_shows_as_secret_in_a_log_line(pipe: tuple[int, int]) -> None:
     reading, writing = pipe
     log = Log("worker", descriptor=writing)

@@ -12,7 +12,7 @@ import pytest
 
 from router import calls, event, matching, samples
 from router.calls import Call
-from router.config import alerts, hours, policy, rules, settings, sources
+from router.config import alerts, hours, policy, rules, settings, sources, upkeep
 from router.filters import filters
 from router.matching.vocabulary import CHOICES, WORDS
 from router.retry import BreakerPolicy
@@ -39,6 +39,8 @@ def first_words(rows: list[tuple[str, ...]]) -> list[str]:
         ("Top level", importlib.import_module("router.config.load")._KEYS),
         ("Calls", ("settle", "stale_after")),
         ("Alerts", alerts._KEYS),
+        ("Retention", upkeep.RETENTION_KEYS),
+        ("Disk", upkeep.DISK_KEYS),
         ("Intervals", hours._INTERVAL_KEYS),
         ("Time zones and holidays", hours._KEYS),
         ("Sources", sources._KEYS),
@@ -92,6 +94,16 @@ def test_the_breaker_on_the_configuration_page_is_the_real_one() -> None:
 
 def test_the_configuration_page_has_every_word_for_an_answer() -> None:
     assert first_words(CONFIGURATION["Answers"]) == list(policy.MEANINGS)
+
+
+def test_the_defaults_of_upkeep_on_the_configuration_page_are_the_real_ones(tmp_path: Path) -> None:
+    loaded = played.load("destinations: {somebody: {type: console}}\nalways: [somebody]", tmp_path)
+    stated = {row[0].strip("`"): row[1].strip("`") for head in ("Retention", "Disk") for row in CONFIGURATION[head]}
+
+    assert stated == {
+        **{key: spell(getattr(loaded.retention, key)) for key in upkeep.RETENTION_KEYS},
+        **{key: f"{getattr(loaded.disk, key) >> 20}MiB" for key in upkeep.DISK_KEYS},
+    }
 
 
 def test_the_rules_page_has_every_key_of_a_condition_and_no_other() -> None:

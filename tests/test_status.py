@@ -54,6 +54,7 @@ WELL = Findings(
     inbox=InboxStatus(1, 4096, 0, None),
     disk=Disk(40 * GIB, 100 * GIB),
     commands_waiting=0,
+    oldest_event_at=None,
     store_error=None,
 )
 
@@ -87,7 +88,8 @@ def test_a_daemon_with_nothing_overdue_needs_nobody():
         ({"store_error": "data/store.sqlite is locked"}, "broken", "data/store.sqlite is locked", "ls -la data"),
         ({"disk": Disk(GIB - 1, 10 * GIB)}, "attention", "nearly full", "du -xh"),
         ({"disk": Disk(4 * GIB, 100 * GIB)}, "attention", "nearly full", "du -xh"),
-        ({"disk": Disk(1 << 20, 100 * GIB)}, "broken", "nearly full", "du -xh"),
+        ({"disk": Disk(1 << 20, 100 * GIB, refuse_below=64 << 20)}, "broken", "events are refused", "du -xh"),
+        ({"disk": Disk(40 * GIB, 100 * GIB, wanted_ballast=1 << 20)}, "note", "there is no ballast", None),
         ({"sources": {"phone": NOW + 3600}}, "attention", "clock was set back", "timedatectl"),
         ({"inbox": InboxStatus(1, 4096, 9, NOW - 120)}, "broken", "worker is behind", None),
         ({"refused_lately": 2}, "attention", "2 events were refused", "callrouter events --rejected"),

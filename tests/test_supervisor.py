@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from router.supervisor import FIRST_WAIT, LIVED_WELL, LONGEST_WAIT, Lifeline, Supervisor
 from tests.harness.waiting import until
 
 PROGRAM = """
@@ -191,3 +192,73 @@ def test_a_process_that_crashes_during_a_reload_comes_back_after_it(start: Start
     (tmp_path / "hold").unlink()
 
     until(lambda: len(pids(tmp_path / "worker")) == 2)
+
+
+class Idle:
+    """A part that is never forked here."""
+
+    name, stops = "worker", 0
+
+    def __init__(self) -> None:
+        self.ends = 0
+
+    def ready(self) -> bool:
+        return True
+
+    def before_fork(self) -> None:
+        raise OSError(24, "Too many open files")
+
+    def in_parent(self) -> None: ...
+
+    def in_child(self, lifeline: Lifeline) -> int:
+        raise NotImplementedError
+
+    def ended(self) -> None:
+        self.ends += 1
+
+
+@pytest.fixture
+def supervisor() -> Iterator[Supervisor]:
+    made = Supervisor([Idle()], lambda _: None, lambda _: None, lambda: None)
+    yield made
+    for end in (made._signals, made._wake):
+        end.close()
+    for descriptor in (made._lifeline, made._held):
+        os.close(descriptor)
+
+
+def test_the_waits_double_up_to_the_longest_and_go_on_for_ever(supervisor: Supervisor) -> None:
+    [child] = supervisor.children
+    waits = []
+    for _ in range(1000):
+        child.began = time.monotonic()
+        supervisor._note_end(child, 1)
+        waits.append(child.wait)
+
+    assert waits[:4] == pytest.approx([0.2, 0.4, 0.8, 1.6])
+    assert set(waits[10:]) == {LONGEST_WAIT}
+    assert child.restarts == 1000
+
+
+def test_one_that_lived_well_starts_with_the_first_wait_again(supervisor: Supervisor) -> None:
+    [child] = supervisor.children
+    for _ in range(20):
+        supervisor._note_end(child, 1)
+    child.began = time.monotonic() - LIVED_WELL
+
+    supervisor._note_end(child, 1)
+
+    assert child.wait == FIRST_WAIT
+
+
+def test_one_that_cannot_be_started_is_tried_again_with_the_same_waits(supervisor: Supervisor) -> None:
+    [child] = supervisor.children
+    waits = []
+    for _ in range(12):
+        supervisor._start(child)
+        waits.append(child.wait)
+
+    assert child.pid is None
+    assert waits[:3] == pytest.approx([0.2, 0.4, 0.8])
+    assert waits[-1] == LONGEST_WAIT
+    assert child.part.ends == 12

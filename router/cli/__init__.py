@@ -23,7 +23,7 @@ INTERRUPTED = 130
 _SECTIONS = {
     "Set up": ("init", "check", "explain", "plan", "plugins", "schema"),
     "Run": ("run", "serve", "work", "send"),
-    "Look": ("status", "events", "calls", "deliveries", "commands"),
+    "Look": ("status", "doctor", "events", "calls", "deliveries", "commands"),
     "Act": ("reload", "replay", "cancel", "silence", "pause", "drain", "resume", "give-up"),
 }
 

@@ -176,6 +176,12 @@ def _machine(found: Findings, config: Config) -> None:
     segments = screen.count(inbox.segments, "segment")
     unrouted = screen.count(inbox.unrouted, "event") + " to route" if inbox.unrouted else "nothing to route"
     screen.say(f"Inbox         {unrouted}; {segments}, {screen.size(inbox.bytes)}")
+    oldest = (
+        ""
+        if found.oldest_event_at is None
+        else f"; the oldest event is from {screen.age(found.oldest_event_at, found.now)}"
+    )
+    screen.say(f"Store         {screen.size(disk.store)}, write-ahead log {screen.size(disk.wal)}{oldest}")
     lately = f"{screen.count(found.refused_lately, 'event')} in the last day" if found.refused_lately else "none today"
     screen.say(f"Refused       {lately}")
     share = 100 * disk.free / disk.total if disk.total else 0

@@ -15,6 +15,8 @@ TOP: Mapping[str, str] = {
     "trusted_proxies": "Addresses or networks whose X-Forwarded-For counts.",
     "plugins": "Folders with plugins of your own.",
     "calls": "When a call is over.",
+    "retention": "How long what has ended is kept.",
+    "disk": "How much room on the disk is left alone.",
     "hours": "When somebody is there, by name; rules ask for it.",
     "lists": "Named values, written here or in a file; rules ask for them with in:.",
     "sources": "Who may tell us of calls, each received at /webhooks/NAME.",
@@ -35,6 +37,17 @@ ALERTS: Mapping[str, str] = {
     "every": "At most one alert in so long about one thing that goes on.",
     "backlog": "An alert when something has waited for so long.",
     "disk": "An alert when less of the disk is free: 10%.",
+}
+RETENTION: Mapping[str, str] = {
+    "events": "Events with their deliveries and attempts, from the last thing that happened to one: 30d, or never.",
+    "dead_letters": "Events that have a dead letter.",
+    "quarantine": "Refused bodies.",
+    "receipts": "What a destination returned, for later news of the same call.",
+    "commands": "Recorded commands that were carried out.",
+}
+DISK: Mapping[str, str] = {
+    "ballast": "A file of this size is kept, and deleted when the disk is full: 16MiB, or 0.",
+    "refuse_below": "With less than this free, events are refused with 503: 64MiB, or 0.",
 }
 HOURS: Mapping[str, str] = {
     "intervals": "When it is open.",

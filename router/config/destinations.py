@@ -27,6 +27,7 @@ _NOT_BUILT = {
     "hold": "leave it out; with open: HOURS it waits until they open",
     "digest": "leave it out: each event is a delivery of its own",
 }
+_LONGEST_ATTEMPT = 3600.0
 #: Words that mean something else where a destination is named.
 _RESERVED = ("drop", "none")
 
@@ -188,7 +189,7 @@ class _Reader:
             "unknown": fields.read("unknown", scalars.choice("retry", "hold"), "retry"),
             "concurrency": fields.read("concurrency", scalars.whole(1, 1000), 32),
             "rate": fields.read("rate", rate),
-            "timeout": fields.read("timeout", scalars.duration, 30.0),
+            "timeout": fields.read("timeout", _time_limit, 30.0),
             "expire": fields.read("expire", scalars.duration),
             "allow_private": fields.read("allow_private", scalars.boolean, True),
             "ca": fields.read("ca", self._certificates.authorities),
@@ -198,6 +199,14 @@ class _Reader:
             "formerly": fields.read("formerly", scalars.word),
             "description": fields.read("description", scalars.text, ""),
         }
+
+
+def _time_limit(value: str) -> float:
+    seconds = scalars.duration(value)
+    # A delivery is leased for longer than any attempt can take, and waits that long when something is lost.
+    if seconds > _LONGEST_ATTEMPT:
+        raise ValueError(f'"{value}" is more than an hour; one attempt must not take longer')
+    return seconds
 
 
 def _proxy(value: str) -> Secret:

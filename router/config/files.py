@@ -19,6 +19,8 @@ class Snapshot:
     files: dict[str, bytes] = field(default_factory=dict, repr=False)
     #: Absolute path of a folder → the paths of the files in it, sorted.
     folders: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    #: Absolute paths of files that were read for a secret; known only to whoever read them from disk.
+    secrets: set[str] = field(default_factory=set, repr=False, compare=False)
 
 
 class TooLarge(Exception):
@@ -42,6 +44,8 @@ class Files:
         if name not in self.read_so_far.files:
             self.read_so_far.files[name] = self._read(path, name, most_bytes)
         content = self.read_so_far.files[name]
+        if secret:
+            self.read_so_far.secrets.add(name)
         if len(content) > most_bytes:
             raise TooLarge
         if not secret and name not in self._digests:

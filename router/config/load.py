@@ -29,16 +29,14 @@ from router.config.rules import RuleReader
 from router.config.sources import read_sources
 from router.config.tests import TestReader
 from router.config.trials import trials
+from router.config.upkeep import read_disk, read_retention
 from router.config.variables import Variables
 from router.config.wording import Wording
 from router.registry import Registry, discover
 
 _KEYS = ("include", "listen", "admin", "store", "timezone", "region", "own_numbers", "trusted_proxies", "plugins",
-         "calls", "hours", "lists", "sources", "defaults", "destinations", "rules", "always", "unmatched",
-         "alerts", "tests")  # fmt: skip
-_NOT_BUILT = {
-    "retention": "leave it out",
-}
+         "calls", "retention", "disk", "hours", "lists", "sources", "defaults", "destinations", "rules", "always",
+         "unmatched", "alerts", "tests")  # fmt: skip
 
 
 def load(
@@ -90,7 +88,7 @@ class _Loader:
         self._certificates = certificates
         self._files = files
         self._problems = problems
-        self._fields = Fields(root, problems, known=_KEYS, not_built=_NOT_BUILT)
+        self._fields = Fields(root, problems, known=_KEYS)
 
     def config(self, registry: Registry | None) -> Config:
         fields, problems = self._fields, self._problems
@@ -142,6 +140,8 @@ class _Loader:
             hours=hours,
             stale_after=calls.read("stale_after", scalars.duration, 14400.0) if calls else 14400.0,
             alerts=alerts,
+            retention=read_retention(fields, problems),
+            disk=read_disk(fields),
             tests=tests,
             warnings=problems.in_file_order(),
         )

@@ -123,6 +123,30 @@ class ConfigTest:
 
 
 @dataclass(frozen=True, slots=True)
+class Retention:
+    """Seconds for which what has ended is kept; None: for ever."""
+
+    #: Events with their deliveries and attempts, counted from the last thing that happened to one.
+    events: float | None = 30 * 86400.0
+    #: The same of an event that has a dead letter.
+    dead_letters: float | None = 90 * 86400.0
+    quarantine: float | None = 90 * 86400.0
+    receipts: float | None = 400 * 86400.0
+    #: Recorded commands that were carried out.
+    commands: float | None = 400 * 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class DiskLimits:
+    """Bytes of the disk that holds the data; 0: none."""
+
+    #: Kept free by a file that is deleted when the disk is full.
+    ballast: int = 16 << 20
+    #: With less than this free, events are refused.
+    refuse_below: int = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """One config.yaml, checked and resolved.
 
@@ -150,6 +174,8 @@ class Config:
     #: Seconds of silence after which an open call ends with outcome unknown.
     stale_after: float = 14400.0
     alerts: Alerts = field(default_factory=Alerts)
+    retention: Retention = field(default_factory=Retention)
+    disk: DiskLimits = field(default_factory=DiskLimits)
     #: Run by ``callrouter check``, never by a daemon.
     tests: tuple[ConfigTest, ...] = ()
     #: Why parts of it are missing, where it was loaded only to look; never in a daemon.

@@ -37,6 +37,7 @@ _PIECES: Mapping[str, Schema] = {
     "texts": {"anyOf": [_piece("text"), {"type": "array", "items": _piece("text"), "minItems": 1}]},
     "names": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]},
     "duration": _or_variable({"type": "string", "pattern": r"^(\d+(\.\d+)?(ms|s|m|h|d))+$"}),
+    "size": _or_variable({"anyOf": [{"const": 0}, {"type": "string", "pattern": r"^(0|\d{1,6}(KiB|MiB|GiB))$"}]}),
     "whole": _or_variable({"type": "integer", "minimum": 1}),
     "truth": _or_variable({"type": "boolean"}),
     "file": {
@@ -55,6 +56,7 @@ _PIECES: Mapping[str, Schema] = {
 }
 _TEXT, _TEXTS, _NAMES, _DAYS = _piece("text"), _piece("texts"), _piece("names"), _piece("days")
 _DURATION, _WHOLE, _TRUTH = _piece("duration"), _piece("whole"), _piece("truth")
+_KEPT: Schema = {"anyOf": [_DURATION, {"const": "never"}]}
 
 
 def schema(registry: Registry) -> Schema:
@@ -96,6 +98,8 @@ def _top(plugins: Mapping[str, type[Plugin[Settings]]]) -> dict[str, Schema]:
         "trusted_proxies": _NAMES,
         "plugins": {"type": "object", "properties": {"folders": _NAMES}, "additionalProperties": False},
         "calls": _block(described.CALLS, {"settle": _DURATION, "stale_after": _DURATION}),
+        "retention": _block(described.RETENTION, dict.fromkeys(described.RETENTION, _KEPT)),
+        "disk": _block(described.DISK, dict.fromkeys(described.DISK, _piece("size"))),
         "hours": _named(_hours()),
         "lists": _named(_DAYS),
         "sources": _named({"anyOf": [_piece("source"), {"type": "null"}]}),

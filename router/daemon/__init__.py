@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from router import __version__, logs
@@ -15,7 +15,7 @@ from router.daemon.reloading import Reloading
 from router.daemon.state import StateFile
 from router.logs import Log
 from router.metrics import Metrics
-from router.supervisor import Part, Supervisor
+from router.supervisor import Child, Part, Supervisor
 
 __all__ = ["INGEST", "WORKER", "run"]
 
@@ -51,7 +51,7 @@ def run(config_path: Path, roles: Collection[str] = (INGEST, WORKER)) -> int:
     reloading = Reloading(wiring, state, log, roles)
     supervisor = Supervisor(
         parts,
-        changed=state.write,
+        changed=lambda children: _write(state, children, log),
         say=lambda text: log.say("daemon", text, level="warning"),
         # Whoever posts from now on is refused at once, and does not wait for an answer that will not come.
         stopping=lambda: wiring.keep("admin"),
@@ -74,6 +74,14 @@ def run(config_path: Path, roles: Collection[str] = (INGEST, WORKER)) -> int:
     for lock in locks:
         os.close(lock)
     return code
+
+
+def _write(state: StateFile, children: Sequence[Child], log: Log) -> None:
+    try:
+        state.write(children)
+    except OSError as ex:
+        # A full disk must not end what waits for it to have room again.
+        log.say("daemon", f"status cannot be told which processes run: {ex.strerror}", level="warning")
 
 
 def _greet(log: Log, config: Config, roles: Collection[str], addresses: dict[str, str]) -> None:

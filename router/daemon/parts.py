@@ -13,6 +13,8 @@ from pathlib import Path
 
 from router import logs
 from router.config import Config
+from router.disk import sizes
+from router.inbox.room import Room
 from router.inbox.writer import InboxWriter
 from router.metrics import InUse, Metrics, Policy
 from router.reload import answer
@@ -20,6 +22,7 @@ from router.reload.follower import Follower
 from router.reload.link import Link
 from router.sender import Share
 from router.sender import process as sender_process
+from router.sender.begun import Begun, memory
 from router.status import breakers, daemons, readiness
 from router.store.sqlite import SqliteStore
 from router.store.sqlite_reading import SqliteReading
@@ -111,7 +114,9 @@ class IngestPart(_Following):
 
         def make_app() -> object:
             used = self._in_use(link)
-            inbox = InboxWriter(used.config.data / "inbox")
+            data = used.config.data
+            room = Room(data, lambda: used.config.disk.refuse_below)
+            inbox = InboxWriter(data / "inbox", room=room)
 
             def not_ready() -> list[str]:
                 problem = inbox.problem()
@@ -137,7 +142,12 @@ class AdminPart(_Following):
             used = self._in_use(link)
             data = used.config.data
             return make_admin_app(
-                lambda: metrics.render(lambda: SqliteReading.open(data), lambda: _in_use(data), _policy(used.config)),
+                lambda: metrics.render(
+                    lambda: SqliteReading.open(data),
+                    lambda: _in_use(data),
+                    lambda: sizes(data),
+                    _policy(used.config),
+                ),
                 lambda: readiness(used.config, time.time()),
             )
 
@@ -215,13 +225,14 @@ class SenderPart(_Following):
         self.name = f"sender-{index + 1}"
         self._index = index
         self._pair: tuple[socket.socket, socket.socket] | None = None
+        self._begun = -1
 
     def ready(self) -> bool:
         return self._wiring.control is not None
 
     def before_fork(self) -> None:
         super().before_fork()
-        self._pair = socket.socketpair()
+        self._pair, self._begun = socket.socketpair(), memory()
 
     def in_parent(self) -> None:
         super().in_parent()
@@ -229,13 +240,14 @@ class SenderPart(_Following):
         theirs, ours = self._pair
         self._wiring.senders_running.add(self._index)
         try:
-            socket.send_fds(self._wiring.control, [bytes([self._index])], [theirs.fileno()])
+            socket.send_fds(self._wiring.control, [bytes([self._index])], [theirs.fileno(), self._begun])
         except OSError:
             # The worker has just ended: with both ends closed here, this sender ends too and is started again.
             pass
         finally:
             theirs.close()
             ours.close()
+            os.close(self._begun)
             self._pair = None
 
     def in_child(self, lifeline: Lifeline) -> int:
@@ -249,10 +261,24 @@ class SenderPart(_Following):
         lifeline.watch(lambda: os._exit(0))
         logs.start(self.name)
         share = Share(self._index, wiring.senders)
-        return sender_process.run(wiring.config, ours, share, reload=link, number=wiring.number, grace=SENDER_GRACE)
+        return sender_process.run(
+            wiring.config,
+            ours,
+            share,
+            reload=link,
+            number=wiring.number,
+            grace=SENDER_GRACE,
+            begun=Begun(self._begun),
+        )
 
     def ended(self) -> None:
         super().ended()
+        if self._pair is not None:
+            # It was never forked.
+            for end in self._pair:
+                end.close()
+            os.close(self._begun)
+            self._pair = None
         self._wiring.senders_running.discard(self._index)
 
 

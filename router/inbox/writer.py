@@ -15,6 +15,7 @@ from typing import NamedTuple
 from router import clock
 from router.errors import StoreError
 from router.inbox import NewEntry
+from router.inbox.room import Room
 from router.inbox.segment import Segment
 from router.inbox.wake import Bell
 
@@ -49,9 +50,10 @@ class InboxWriter:
         patience: float = 1.0,
         segment_bytes: int = 64 * 2**20,
         segment_seconds: float = 3600.0,
+        room: Room | None = None,
         now: Callable[[], float] = clock.now,
     ) -> None:
-        """Begin writing into *folder*.
+        """Begin writing into *folder*, and refuse everything while *room* does, which is closed with the writer.
 
         ``bell`` is the named pipe that is rung after each commit (``wake`` beside *folder* unless given). Commits begin
         at least ``pace`` seconds apart. Above ``most_entries`` or ``most_bytes`` waiting, or when one has waited
@@ -66,6 +68,7 @@ class InboxWriter:
         self._patience = patience
         self._segment_bytes = segment_bytes
         self._segment_seconds = segment_seconds
+        self._room = room
         self._now = now
 
         #: What one turn of the event loop has brought; empty to wake the thread for nothing but closing.
@@ -119,6 +122,8 @@ class InboxWriter:
 
     def close(self) -> None:
         """Write what still waits, end the thread and let go of the segment."""
+        if self._room is not None:
+            self._room.close()
         self._closing.set()
         self._queue.put([])
         self._thread.join()
@@ -130,6 +135,8 @@ class InboxWriter:
             return "the inbox is closed"
         if self._broken is not None:
             return self._broken
+        if self._room is not None and self._room.refusal is not None:
+            return self._room.refusal
         if self._stalled:
             self._revive()
             return f"the inbox in {self._folder} has not been able to write for more than {self._patience:g} s"

@@ -15,6 +15,7 @@ from router.reload.follower import Follower
 from router.reload.link import Link
 from router.sender import RECALL, Job, Outcome, Share
 from router.sender.attempt import Attempt, Attempts, released
+from router.sender.begun import Begun, memory
 from router.sender.frames import Decoder, encode
 from router.sender.lanes import Lane
 
@@ -32,21 +33,39 @@ _STOPPING = "the sender is stopping"
 
 
 def run(
-    config: Config, sock: socket.socket, share: Share, *, reload: Link, number: int = 0, grace: float = 10.0
+    config: Config,
+    sock: socket.socket,
+    share: Share,
+    *,
+    reload: Link,
+    number: int = 0,
+    grace: float = 10.0,
+    begun: Begun | None = None,
 ) -> int:
     """Serve jobs from *sock* until it closes or SIGTERM comes; return the exit code.
 
-    *config* is that of reload *number*; over *reload* come others, which are used from the next attempt on.
+    *config* is that of reload *number*; over *reload* come others, which are used from the next attempt on. Each
+    attempt that begins is noted in *begun*.
 
     Each destination gets as many threads as *share* gives it. At the end nothing new is begun: what waits is reported
     as released, and what is being sent has *grace* seconds to end. Must run in the main thread.
     """
-    return _Sender(config, sock, share, reload, number).run(grace)
+    return _Sender(config, sock, share, begun or Begun(memory()), reload=reload, number=number).run(grace)
 
 
-def _attempts(config: Config, destination: Destination) -> Callable[[], Attempt]:
+def _attempts(config: Config, destination: Destination, begun: Begun) -> Callable[[], Attempt]:
     overrides = config.routes.overrides(destination.name)
-    return lambda: Attempts(destination, overrides).make
+
+    def prepare() -> Attempt:
+        make = Attempts(destination, overrides).make
+
+        def attempt(job: Job) -> Outcome:
+            begun.begin(job.delivery_id, job.attempt)
+            return make(job)
+
+        return attempt
+
+    return prepare
 
 
 def _not_served(name: str) -> str:
@@ -56,12 +75,14 @@ def _not_served(name: str) -> str:
 class _Reports:
     """Outcomes on their way to the worker: in groups, and at once when there is nothing to wait for."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, begun: Begun) -> None:
         self._sock = sock
+        self._begun = begun
         self._lock = threading.Lock()
         self._waiting: list[Outcome] = []
 
     def add(self, outcome: Outcome, *, at_once: bool) -> None:
+        self._begun.end(outcome.delivery_id, outcome.attempt)
         with self._lock:
             self._waiting.append(outcome)
             if at_once or len(self._waiting) >= GROUP:
@@ -77,16 +98,20 @@ class _Reports:
             # A worker that is gone will find these deliveries leased and lapsed.
             with contextlib.suppress(OSError):
                 self._sock.sendall(encode(group))
+                self._begun.told((outcome.delivery_id, outcome.attempt) for outcome in group)
 
 
 class _Sender:
-    def __init__(self, config: Config, sock: socket.socket, share: Share, reload: Link, number: int) -> None:
+    def __init__(
+        self, config: Config, sock: socket.socket, share: Share, begun: Begun, *, reload: Link, number: int
+    ) -> None:
         self._config = config
+        self._begun = begun
         self._follower = Follower(reload, config, number=number, use=self._use)
         self._sock = sock
         self._share = share
         self._decoder = Decoder(Job)
-        self._reports = _Reports(sock)
+        self._reports = _Reports(sock, begun)
         self._lanes: dict[str, Lane] = {}
         #: Lanes of destinations that are not served any more, while an attempt is under way.
         self._retired: list[Lane] = []
@@ -176,7 +201,7 @@ class _Sender:
         destination = self._config.destinations.get(name)
         if destination is None or (limit := self._limit(destination)) < 1:
             return None
-        attempts, kept = _attempts(self._config, destination), self._kept(destination)
+        attempts, kept = _attempts(self._config, destination, self._begun), self._kept(destination)
         lane = Lane(name, limit, attempts, self._report, kept=kept)
         self._lanes[name] = lane
         return lane
@@ -193,7 +218,7 @@ class _Sender:
         for name, lane in list(self._lanes.items()):
             destination = config.destinations.get(name)
             if destination is not None and (limit := self._limit(destination)) > 0:
-                lane.change(limit, _attempts(config, destination), kept=self._kept(destination))
+                lane.change(limit, _attempts(config, destination, self._begun), kept=self._kept(destination))
             else:
                 lane.retire(_not_served(name))
                 self._retired.append(self._lanes.pop(name))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 
 from router.commands import CommandFile
 from router.config.model import Config
+from router.disk import sizes
 from router.errors import StoreError
 from router.event import ALERT
 from router.status.inbox import backlog
@@ -71,6 +70,7 @@ def gather(config: Config, now: float) -> Status:
     rows: list[DestinationRow] = []
     heard: dict[str, float] = {}
     refused = waiting_commands = 0
+    oldest_event: float | None = None
     cursors: dict[str, int] = {}
     alerts: tuple[AlertStatus, ...] = ()
     silences: list[float] = []
@@ -79,6 +79,7 @@ def gather(config: Config, now: float) -> Status:
             alerts = _alerts(store)
             silences = [row.ends_at for row, _ in store.silences(now)]
             rows, heard, cursors = store.destinations(), store.last_events(), store.cursors()
+            oldest_event = store.oldest_event()
             refused = _refused_since(store, now - _LATELY)
             waiting_commands = len(CommandFile(config.data).after(store.command_position(), limit=_COUNTED))
     except StoreError as ex:
@@ -98,8 +99,9 @@ def gather(config: Config, now: float) -> Status:
         destinations=_destinations(config, running, rows, now),
         refused_lately=refused,
         inbox=backlog(config.data, cursors),
-        disk=_disk(config.data),
+        disk=_disk(config),
         commands_waiting=waiting_commands,
+        oldest_event_at=oldest_event,
         store_error=error,
         alerts=alerts,
         alerts_to={name: disabled.get(name) for name in config.alerts.to},
@@ -202,7 +204,6 @@ def _destination(name: str, config: Config, row: DestinationRow | None, now: flo
     )
 
 
-def _disk(data: Path) -> Disk:
-    there = next(folder for folder in (data.absolute(), *data.absolute().parents) if folder.exists())
-    usage = shutil.disk_usage(there)
-    return Disk(usage.free, usage.total)
+def _disk(config: Config) -> Disk:
+    found, wanted = sizes(config.data), config.disk
+    return Disk(found.free, found.total, found.store, found.wal, found.ballast, wanted.ballast, wanted.refuse_below)

@@ -90,10 +90,17 @@ class InboxStatus:
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """The disk that holds the data, in bytes."""
+    """The disk that holds the data, in bytes, and what the data takes of it."""
 
     free: int
     total: int
+    store: int = 0
+    #: The write-ahead log of the store.
+    wal: int = 0
+    ballast: int = 0
+    #: What the configuration wants: the size of the ballast, and the room below which events are refused.
+    wanted_ballast: int = 0
+    refuse_below: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +148,8 @@ class Findings:
     disk: Disk
     #: Recorded commands that the worker has not carried out.
     commands_waiting: int
+    #: When the oldest event that is kept was received.
+    oldest_event_at: float | None
     #: Why the store could not be read; None when it could.
     store_error: str | None
     #: The last ones, newest first.

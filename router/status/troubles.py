@@ -94,13 +94,27 @@ def _of_the_store(found: Findings) -> Iterator[Trouble]:
 
 def _of_the_machine(found: Findings) -> Iterator[Trouble]:
     disk = found.disk
-    if disk.free < LEAST_FREE_BYTES or disk.free < LEAST_FREE_SHARE * disk.total:
-        level = "broken" if disk.free < 64 << 20 else "attention"
+    look = f"du -xh --max-depth=2 {shlex.quote(str(found.data.parent))} | sort -h | tail"
+    if disk.free < disk.refuse_below:
         yield Trouble(
-            level,
+            "broken",
+            f"events are refused: too little is free on the disk under {found.data}",
+            f"Make room: {disk.refuse_below >> 20} MiB must be free (disk: refuse_below); until then every event is "
+            "answered 503, and what was accepted is still delivered.",
+            look,
+        )
+    elif disk.free < LEAST_FREE_BYTES or disk.free < LEAST_FREE_SHARE * disk.total:
+        yield Trouble(
+            "attention",
             f"the disk under {found.data} is nearly full",
             "Make room: with a full disk every event is refused with 503 (the sender tries again, for a while).",
-            f"du -xh --max-depth=2 {shlex.quote(str(found.data.parent))} | sort -h | tail",
+            look,
+        )
+    if found.delivering and disk.ballast < disk.wanted_ballast:
+        yield Trouble(
+            "note",
+            f"there is no ballast under {found.data}",
+            "The disk was full, or has no room for it. It is made by itself once there is room: disk: ballast.",
         )
     newest = max((moment for moment in found.sources.values() if moment is not None), default=found.now)
     if newest > found.now + CLOCK_SKEW:

@@ -1,7 +1,8 @@
 """The store: what has been routed, what is owed to whom, and how it ended.
 
 Two contracts. ``Store`` is for the worker, the one writer: everything it calls inside one ``transaction`` is
-one durable step. ``Reading`` is for everybody else: read-only, brief and paged, never in the writer's way.
+one durable step; ``Upkeep`` is the part of it that forgets. ``Reading`` is for everybody else: read-only, brief and
+paged, never in the writer's way.
 tests/store is the law for both, whatever the database.
 
 A *line* is the unfinished ordered deliveries of one call to one destination, by id. Its first one is READY, LEASED or
@@ -36,6 +37,7 @@ from router.store.reading import (
     Reading,
 )
 from router.store.state import FINISHED, State, delivery_key
+from router.store.upkeep import Forgotten, Upkeep
 
 __all__ = [
     "FINISHED",
@@ -51,6 +53,7 @@ __all__ = [
     "DestinationRow",
     "EventRow",
     "Filter",
+    "Forgotten",
     "HistoryRow",
     "Lapsed",
     "NewDelivery",
@@ -62,6 +65,7 @@ __all__ = [
     "SilenceRow",
     "State",
     "Store",
+    "Upkeep",
     "Waiting",
     "delivery_key",
 ]
@@ -187,10 +191,10 @@ class Lapsed:
     event_type: str
 
 
-class Store(AlertStore, Operating, Protocol):
+class Store(AlertStore, Operating, Upkeep, Protocol):
     """What the worker needs of a database; what operators do with it is in ``Operating``, alerts in ``AlertStore``.
 
-    All moments are seconds since 1970, given by the caller.
+    What is forgotten is in ``Upkeep``. All moments are seconds since 1970, given by the caller.
     """
 
     def transaction(self) -> AbstractContextManager[None]:

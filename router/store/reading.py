@@ -189,6 +189,9 @@ class Reading(Protocol):
     def last_events(self) -> dict[str, float]:
         """Return source → when its newest event was received, not counting what callrouter says itself."""
 
+    def oldest_event(self) -> float | None:
+        """Return when the oldest event that is still kept was received; None where there is none."""
+
     def cursors(self) -> dict[str, int]:
         """Return inbox segment → id of the last entry routed from it; ``commands`` is one of the names."""
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
 
 from router.calls import Call
 from router.errors import Fault, StoreError
@@ -16,6 +14,7 @@ from router.store import (
     Claim,
     CommandRow,
     Filter,
+    Forgotten,
     Lapsed,
     NewDelivery,
     NewEvent,
@@ -34,6 +33,8 @@ from router.store.sqlite_deliveries import OLDEST_AGAIN, OLDEST_FIRST, Deliverie
 from router.store.sqlite_file import NAME, open_for_writing, refusal
 from router.store.sqlite_quarantine import SELECT as QUARANTINE
 from router.store.sqlite_quarantine import quarantined, said
+from router.store.sqlite_retention import Retention
+from router.store.sqlite_step import step
 from router.store.sqlite_tally import Tally
 
 _NEXT_DUE = f"""
@@ -43,28 +44,6 @@ SELECT min(due_at) FROM (
     UNION ALL SELECT min(end_due_at) FROM call WHERE end_due_at IS NOT NULL
 )
 """  # noqa: S608 - our own names
-
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-def _step(method: Callable[Concatenate[SqliteStore, P], R]) -> Callable[Concatenate[SqliteStore, P], R]:
-    """Run *method* as part of the open transaction, or as one of its own; sqlite3's errors become ours."""
-
-    @functools.wraps(method)
-    def run(store: SqliteStore, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        if not store._in_step:
-            with store.transaction():
-                return method(store, *args, **kwargs)
-        # SQLite itself undoes a transaction that met a full disk; what follows must not be committed alone.
-        if not store._db.in_transaction:
-            raise StoreError(f"{store._path}: the transaction was undone by an earlier error")
-        try:
-            return method(store, *args, **kwargs)
-        except sqlite3.Error as ex:
-            raise refusal(ex, store._path) from ex
-
-    return run
 
 
 class SqliteStore:
@@ -77,6 +56,7 @@ class SqliteStore:
         self._tally = Tally(db)
         self._deliveries = Deliveries(db, self._tally)
         self._alerts = Alerts(db)
+        self._retention = Retention(db, self._tally)
         self._in_step = False
         #: Destination name → its number, as in table ``destination``.
         self._destinations: dict[str, int] = {}
@@ -130,7 +110,7 @@ class SqliteStore:
             self._in_step = False
             self._calls.clear()
 
-    @_step
+    @step
     def know(self, destinations: Iterable[str], formerly: Mapping[str, str]) -> None:
         self._db.executemany(
             "UPDATE OR IGNORE destination SET name = ? WHERE name = ?", [(new, old) for new, old in formerly.items()]
@@ -138,7 +118,7 @@ class SqliteStore:
         self._db.executemany("INSERT OR IGNORE INTO destination (name) VALUES (?)", [(name,) for name in destinations])
         self._load()
 
-    @_step
+    @step
     def unknown_destinations(self, destinations: Iterable[str]) -> dict[str, int]:
         self._tally.write()
         unfinished = self._db.execute(
@@ -150,11 +130,11 @@ class SqliteStore:
 
     # The inbox -------------------------------------------------------------------------------------------
 
-    @_step
+    @step
     def cursors(self) -> dict[str, int]:
         return dict(self._db.execute("SELECT segment, position FROM cursor").fetchall())
 
-    @_step
+    @step
     def move_cursor(self, segment: str, position: int | None) -> None:
         if position is None:
             self._db.execute("DELETE FROM cursor WHERE segment = ?", (segment,))
@@ -163,7 +143,7 @@ class SqliteStore:
 
     # Route -----------------------------------------------------------------------------------------------
 
-    @_step
+    @step
     def call(self, source: str, call_id: str) -> Call | None:
         row = self._db.execute(
             f"SELECT call.id, {sqlite_calls.COLUMNS} FROM call WHERE call_id = ? AND source = ?",  # noqa: S608 - our own names
@@ -174,7 +154,7 @@ class SqliteStore:
         self._calls[source, call_id] = row[0]
         return sqlite_calls.call_of(row[1:])
 
-    @_step
+    @step
     def keep_call(self, call: Call) -> None:
         number = self._call_number(call.source, call.call_id)
         if number is None:
@@ -182,11 +162,11 @@ class SqliteStore:
         else:
             self._db.execute(sqlite_calls.UPDATE, [*sqlite_calls.values(call)[2:], number])
 
-    @_step
+    @step
     def calls_to_end(self, now: float, stale_before: float, limit: int) -> list[Call]:
         return sqlite_calls.to_end(self._db, now, stale_before, limit)
 
-    @_step
+    @step
     def add_event(self, event: NewEvent, deliveries: Sequence[NewDelivery], *, now: float) -> int | None:
         call = self._call_number(event.source, event.call_id)
         if call is None:
@@ -205,7 +185,7 @@ class SqliteStore:
             self._heard[event.source] = max(event.received_at, self._heard.get(event.source, 0.0))
         return event_id
 
-    @_step
+    @step
     def quarantine(self, source: str, body: bytes, faults: Sequence[Fault], received_at: float, remote: str) -> int:
         cursor = self._db.execute(
             "INSERT INTO quarantine (source, received_at, remote, faults, body) VALUES (?, ?, ?, ?, ?)",
@@ -213,18 +193,18 @@ class SqliteStore:
         )
         return _id(cursor)
 
-    @_step
+    @step
     def refused(self, quarantine_id: int) -> QuarantineRow | None:
         row = self._db.execute(f"{QUARANTINE} WHERE id = ?", (quarantine_id,)).fetchone()
         return None if row is None else quarantined(row)
 
-    @_step
+    @step
     def readmitted(self, quarantine_id: int, now: float) -> None:
         self._db.execute("UPDATE quarantine SET readmitted_at = ? WHERE id = ?", (now, quarantine_id))
 
     # Deliver ---------------------------------------------------------------------------------------------
 
-    @_step
+    @step
     def claim(
         self, destination: str, *, now: float, owner: str, lease_until: float, limit: int, retries: int | None = None
     ) -> list[Claim]:
@@ -241,101 +221,123 @@ class SqliteStore:
             retries=limit if retries is None else min(limit, retries),
         )
 
-    @_step
+    @step
     def record(self, attempt: Attempt) -> bool:
         return self._deliveries.record(attempt)
 
-    @_step
+    @step
     def renew(self, owner: str, lease_until: float) -> None:
         self._deliveries.renew(owner, lease_until)
 
-    @_step
+    @step
     def lapsed(self, now: float, limit: int) -> list[Lapsed]:
         return self._deliveries.lapsed(now, limit)
 
-    @_step
+    @step
     def next_due(self) -> float | None:
         due: float | None = self._db.execute(_NEXT_DUE).fetchone()[0]
         return due
 
     # The operator ----------------------------------------------------------------------------------------
 
-    @_step
+    @step
     def replay(self, deliveries: Iterable[int], now: float, *, due_from: float | None = None, apart: float = 0) -> int:
         return self._deliveries.replay(deliveries, now, due_from=due_from, apart=apart)
 
-    @_step
+    @step
     def cancel(self, deliveries: Iterable[int], reason: str, now: float) -> int:
         return self._deliveries.cancel(deliveries, reason, now)
 
-    @_step
+    @step
     def give_up(self, destination: str, now: float, limit: int) -> int:
         number = self._destinations.get(destination)
         return 0 if number is None else self._deliveries.give_up(number, now, limit)
 
-    @_step
+    @step
     def choose(self, where: Filter, after: int, to: int, limit: int) -> list[int]:
         return sqlite_operator.choose(self._db, where, after, to, limit)
 
-    @_step
+    @step
     def pause(self, destination: str, reason: str, fingerprint: str, now: float) -> None:
         sqlite_destinations.pause(self._db, destination, reason, fingerprint, now)
         self._load()
 
-    @_step
+    @step
     def drain(self, destination: str, reason: str, now: float) -> None:
         sqlite_destinations.drain(self._db, destination, reason, now)
 
-    @_step
+    @step
     def resume(self, destination: str, now: float) -> None:
         sqlite_destinations.resume(self._db, destination, now)
         self._load()
 
-    @_step
+    @step
     def draining(self) -> dict[str, str]:
         return sqlite_destinations.draining(self._db)
 
-    @_step
+    @step
     def silences(self, now: float) -> list[SilenceRow]:
         return sqlite_operator.silences(self._db, now)
 
-    @_step
+    @step
     def silence(self, silence: SilenceRow) -> None:
         sqlite_operator.keep_silence(self._db, silence)
 
-    @_step
+    @step
     def end_silence(self, silence: int, who: str, now: float) -> bool:
         return sqlite_operator.end_silence(self._db, silence, who, now)
 
-    @_step
+    @step
     def commands_under_way(self) -> list[CommandRow]:
         return sqlite_operator.under_way(self._db)
 
-    @_step
+    @step
     def note_command(self, command: CommandRow) -> None:
         sqlite_operator.keep_command(self._db, command)
 
     # Alerts ----------------------------------------------------------------------------------------------
 
-    @_step
+    @step
     def concerns(self) -> list[Concern]:
         return self._alerts.concerns()
 
-    @_step
+    @step
     def keep_concern(self, concern: Concern) -> None:
         self._alerts.keep(concern)
 
-    @_step
+    @step
     def forget_concern(self, concern: Concern) -> None:
         self._alerts.forget(concern)
 
-    @_step
+    @step
     def waiting(self) -> dict[str, Waiting]:
         return self._alerts.waiting()
 
-    @_step
+    @step
     def paused(self) -> dict[str, str]:
         return self._alerts.paused()
+
+    # Upkeep ----------------------------------------------------------------------------------------------
+
+    @step
+    def forget_events(self, before: float, dead_before: float, place: int, limit: int) -> Forgotten:
+        return self._retention.events(before, dead_before, place, limit)
+
+    @step
+    def forget_receipts(self, before: float, place: int, limit: int) -> Forgotten:
+        return self._retention.receipts(before, place, limit)
+
+    @step
+    def forget_calls(self, before: float, place: int, limit: int) -> Forgotten:
+        return self._retention.calls(before, place, limit)
+
+    @step
+    def forget_quarantine(self, before: float, place: int, limit: int) -> Forgotten:
+        return self._retention.quarantine(before, place, limit)
+
+    @step
+    def forget_commands(self, before: float, place: int, limit: int) -> Forgotten:
+        return self._retention.commands(before, place, limit)
 
     def close(self) -> None:
         self._db.close()

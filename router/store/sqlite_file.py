@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from router.errors import StoreError
+from router.errors import DiskFull, StoreError
 
 #: Under the data folder.
 NAME = "store.sqlite"
@@ -61,7 +61,8 @@ def refusal(ex: sqlite3.Error, path: Path) -> StoreError:
     """Return what *ex* means for the operator of the store in *path*."""
     code = getattr(ex, "sqlite_errorcode", 0) & 0xFF
     sentence = _SENTENCES.get(code)
-    return StoreError(f"{sentence.format(path=path)} ({ex})" if sentence else f"{path}: {ex}")
+    kind = DiskFull if code == sqlite3.SQLITE_FULL else StoreError
+    return kind(f"{sentence.format(path=path)} ({ex})" if sentence else f"{path}: {ex}")
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:

@@ -218,6 +218,11 @@ class SqliteReading:
         return dict(self._db.execute("SELECT name, last_received_at FROM source").fetchall())
 
     @_question
+    def oldest_event(self) -> float | None:
+        oldest: float | None = self._db.execute("SELECT min(received_at) FROM event").fetchone()[0]
+        return oldest
+
+    @_question
     def cursors(self) -> dict[str, int]:
         return dict(self._db.execute("SELECT segment, position FROM cursor").fetchall())
 

@@ -15,12 +15,13 @@ from router.worker.alerting import terms
 from router.worker.breaker import CLOSED, Breaker, says_it_is_ill
 from router.worker.limits import Limits
 from router.worker.senders import Ended, Senders
-from router.worker.verdict import expired_before_sending, given_back, given_up_unsent
+from router.worker.suspects import LATER, Suspects
+from router.worker.verdict import expired_before_sending, given_back, given_up_unsent, put_off
 
 #: Claims of one destination per turn.
 MOST_CLAIMS = 200
-#: A lease outlives any attempt; it is renewed while its sender lives, and matters only when something is lost.
-LEASE = 120.0
+#: Seconds. A lease outlives any attempt; it is renewed while its worker lives, and matters only when something is lost.
+SHORTEST_LEASE, RENEW_EVERY = 120.0, 30.0
 
 #: A delivery that ended without an attempt, and how.
 Unmade = tuple[Claim, Attempt]
@@ -37,6 +38,7 @@ class Claiming:
         config: Config,
         store: Store,
         senders: Senders,
+        suspects: Suspects,
         *,
         owner: str,
         count: int,
@@ -45,8 +47,10 @@ class Claiming:
         names: Mapping[str, str] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._config, self._store, self._senders = config, store, senders
+        self._config, self._store, self._senders, self._suspects = config, store, senders, suspects
         self._owner = owner
+        #: Seconds.
+        self.lease = lease(config)
         self._monotonic = monotonic
         buckets = before.limits.buckets if before else {}
         new = names or {}
@@ -100,7 +104,8 @@ class Claiming:
             free = None if breaker is None else breaker.room(self._monotonic())
             if breaker and breaker.clears and clock_is_right:
                 unmade += self._clear(name, destination, breaker, now)
-            for claim in self._claims(name, destination, now, MOST_CLAIMS if free is None else free):
+            found = self._claims(name, destination, now, MOST_CLAIMS if free is None else free)
+            for claim in self._trusted(found, claims, now):
                 expired = expired_before_sending(
                     claim, destination=terms(destination, claim.event_type), owner=self._owner, now=now
                 )
@@ -136,8 +141,17 @@ class Claiming:
 
     def _lease(self, name: str, now: float, limit: int, retries: int) -> list[Claim]:
         return self._store.claim(
-            name, now=now, owner=self._owner, lease_until=now + LEASE, limit=limit, retries=retries
+            name, now=now, owner=self._owner, lease_until=now + self.lease, limit=limit, retries=retries
         )
+
+    def _trusted(self, found: list[Claim], claims: list[Claim], now: float) -> list[Claim]:
+        """Return those of *found* that may go out beside *claims* and what is out; put off the others."""
+        if not self._suspects:
+            return found
+        found, early = self._suspects.hold_back(found, (*claims, *self._senders.claims()))
+        for claim in early:
+            self._store.record(put_off(claim, owner=self._owner, now=now, until=now + LATER))
+        return found
 
     def _clear(self, name: str, destination: Destination, breaker: Breaker, now: float) -> list[Unmade]:
         """End what has waited too long for a destination that is still ill: nobody would try it any more."""
@@ -211,3 +225,9 @@ class Claiming:
             for name, breaker in self.breakers.items()
             if breaker.state != CLOSED and breaker.since is not None
         }
+
+
+def lease(config: Config) -> float:
+    """Return the seconds for which a delivery is leased: more than any attempt of *config* can take."""
+    longest = max((one.timeout for one in config.destinations.values()), default=0.0)
+    return max(SHORTEST_LEASE, 2 * longest + RENEW_EVERY)

@@ -28,12 +28,14 @@ from router.store import Attempt, Claim, Lapsed, Owed, Store
 from router.units import spell
 from router.worker import report
 from router.worker.alerting import Alerting, terms
-from router.worker.claiming import LEASE, Claiming
+from router.worker.claiming import RENEW_EVERY, Claiming
 from router.worker.clockwatch import ClockWatch
 from router.worker.fitting import fit, former_names, stranded
 from router.worker.orders import CURSOR, Orders
 from router.worker.routing import Routed, Routing
 from router.worker.senders import Ended
+from router.worker.suspects import Suspects
+from router.worker.upkeep import Upkeep
 from router.worker.verdict import judge
 from router.worker.wires import Wires
 
@@ -43,8 +45,6 @@ MOST_ENTRIES = 400
 SHORTEST_TURN = 0.010
 #: Seconds between looks at what nobody announces.
 TICK = 1.0
-#: Seconds between two renewals of all leases.
-RENEW_EVERY = 30.0
 #: Seconds before a store that refused is asked again.
 STORE_PAUSE = 1.0
 #: Seconds to claim nothing while the senders follow in a reload, or until the supervisor says that they have.
@@ -98,10 +98,14 @@ class Worker:
         self.orders = Orders(store, self.routing, config, log, self.commands)
         self._end = end
         self.inbox = InboxReader(config.data / "inbox")
+        self.upkeep = Upkeep(store, self.inbox, self.commands, config.data, log=log, metrics=metrics)
         self.cursors = store.cursors()
         self.wires = Wires(config.data, control, reload)
         self.senders = self.wires.senders
-        self.claiming = Claiming(config, store, self.senders, owner=self.owner, count=senders, now=clock.now())
+        self.suspects = Suspects()
+        self.claiming = Claiming(
+            config, store, self.senders, self.suspects, owner=self.owner, count=senders, now=clock.now()
+        )
         self.follower = Follower(reload, config, number=number, use=self._move_to, done=self._everybody_moved)
         self._reload, self._sender_count = reload, senders
         self._claim_from = 0.0
@@ -140,7 +144,9 @@ class Worker:
 
     def gather(self, seconds: float) -> None:
         """Take in what has come, waiting up to *seconds* for it."""
-        self._pending += self.wires.gather(seconds)
+        ended = self.wires.gather(seconds)
+        # Processes that are ended on purpose say nothing about what they were sending.
+        self._pending += ended if self._stopping else self.suspects.judge(ended)
         if self.wires.reload_waits and not self.follower.hear():
             self.wires.forget_reload(self._reload)
 
@@ -153,7 +159,7 @@ class Worker:
         except StoreError:
             # The turn that follows meets the same, and says it.
             return self._store_pause
-        wait = self._next_tick - time.monotonic()
+        wait = min(self._next_tick - time.monotonic(), self.upkeep.forgetting.until_next())
         if due is not None and not self._stopping:
             # A delivery that is due and was not claimed waits for room or rate, which come with other news.
             wait = min(wait, due - now) if due > now else min(wait, self.claiming.limits.until_rate(now, TICK))
@@ -175,8 +181,9 @@ class Worker:
             self.claiming.undo(turn.claims)
             self.orders.forget()
             self._cursors_are_right = False
-            self.log.say("store", f"{ex}; trying again", level="error")
-            time.sleep(self._store_pause)
+            if not self.upkeep.make_room(ex):
+                self.log.say("store", f"{ex}; trying again", level="error")
+                time.sleep(self._store_pause)
             return True
         self._pending = []
         self._after(turn, time.perf_counter() - began)
@@ -243,7 +250,7 @@ class Worker:
         self.cursors[CURSOR] = self.orders.obey(self.cursors.get(CURSOR, 0), now)
         if beat >= self._next_renewal:
             self._next_renewal = beat + RENEW_EVERY
-            self.store.renew(self.owner, now + LEASE)
+            self.store.renew(self.owner, now + self.claiming.lease)
             self._settle_lapsed(turn, now, now)
 
     def _settle_lapsed(self, turn: Turn, before: float, now: float) -> None:
@@ -303,7 +310,15 @@ class Worker:
         report.breakers(self.log, self.claiming)
         self.metrics.turned(seconds)
         if turn.ticked:
-            self._upkeep(now)
+            self.upkeep.tick(
+                self.config,
+                self.cursors,
+                now,
+                lag=self._lag,
+                in_hand=self.senders.total,
+                breakers=self.claiming.standings(now),
+            )
+        self.upkeep.forget(self.config, self.cursors, now, believed=self._clock_is_right)
         self.log.flush()
         if self.orders.take_end():
             self._end()
@@ -331,6 +346,7 @@ class Worker:
             config,
             self.store,
             self.senders,
+            self.suspects,
             owner=self.owner,
             count=self._sender_count,
             now=clock.now(),
@@ -343,7 +359,7 @@ class Worker:
     def _everybody_moved(self) -> None:
         self._claim_from = 0.0
 
-    # Upkeep ----------------------------------------------------------------------------------------------
+    # Start -----------------------------------------------------------------------------------------------
 
     def recover(self) -> None:
         """Settle what an earlier worker left leased: the lock on the store says that it, and its senders, are gone."""
@@ -359,21 +375,6 @@ class Worker:
             report.attempted(self.log, self.metrics, claim, attempt)
         report.alerted(self.log, self.metrics, self.alerting.told(), self.config)
         self.log.flush()
-
-    def _upkeep(self, now: float) -> None:
-        try:
-            report.heartbeat(self.config.data, now, self._lag, self.senders.total, self.claiming.standings(now))
-            self._sweep()
-        except (StoreError, OSError) as ex:
-            self.log.say("store", f"{ex}; trying again", level="error")
-
-    def _sweep(self) -> None:
-        """Delete inbox segments that nobody writes any more and of which everything has been routed."""
-        for segment in self.inbox.finished(self.cursors):
-            self.inbox.delete(segment)
-            with self.store.transaction():
-                self.store.move_cursor(segment, None)
-            self.cursors.pop(segment, None)
 
 
 def _claim_of(lapsed: Lapsed) -> Claim:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from router.sender import Job, Outcome, recall
+from router.sender.begun import Begun, Stage
 from router.sender.frames import Decoder, encode
 from router.store import Claim
 
@@ -17,6 +18,8 @@ class Connection:
 
     index: int
     socket: socket.socket
+    #: What it has begun; None where that is not known.
+    begun: Begun | None = None
     decoder: Decoder[Outcome] = field(default_factory=lambda: Decoder(Outcome))
     unsent: bytearray = field(default_factory=bytearray)
     #: (delivery id, attempt) → its claim, for everything handed over and not yet answered. One delivery may be here
@@ -32,6 +35,8 @@ class Ended:
     outcome: Outcome
     #: False where its sender went away, and nobody can say anything of the destination.
     told: bool = True
+    #: The sender that crashed in the middle of it, by its index.
+    crash: int | None = None
 
 
 class Senders:
@@ -43,10 +48,10 @@ class Senders:
         #: Those of them that are no first attempts.
         self._retries: dict[str, int] = {}
 
-    def connect(self, index: int, connection: socket.socket) -> None:
-        """Use *connection* for the sender with this *index*."""
+    def connect(self, index: int, connection: socket.socket, begun: Begun | None = None) -> None:
+        """Use *connection* for the sender with this *index*, which notes in *begun* what it begins."""
         connection.setblocking(False)
-        self.connections[index] = Connection(index, connection)
+        self.connections[index] = Connection(index, connection, begun)
 
     def in_hand(self, destination: str) -> int:
         """How many deliveries of *destination* are with the senders now."""
@@ -125,7 +130,7 @@ class Senders:
     def collect(self, connection: Connection, now: float) -> list[Ended]:
         """Return what came back from one sender.
 
-        When the sender is gone, what it had in hand ends as ``unknown``: it may have been sent or not.
+        When the sender is gone, what it had begun ends as ``unknown``: it may have been sent or not.
         """
         ended: list[Ended] = []
         gone = False
@@ -154,15 +159,23 @@ class Senders:
         return ended
 
     def abandon(self, connection: Connection, now: float) -> list[Ended]:
-        """Let go of a sender that is gone; what it had in hand ends as ``unknown``."""
+        """Let go of a sender that is gone; what it had begun ends as ``unknown``, the rest as ``released``."""
         connection.socket.close()
         del self.connections[connection.index]
+        stages = None
+        if connection.begun is not None:
+            stages = connection.begun.stages()
+            connection.begun.close()
         ended = []
         for claim in connection.in_hand.values():
             self._count(claim, -1)
-            reason = "the sender process ended during this attempt; whether it arrived is not known"
-            outcome = Outcome(claim.delivery_id, claim.attempt, "unknown", reason, None, None, now, now)
-            ended.append(Ended(claim, outcome, told=False))
+            stage = stages.get((claim.delivery_id, claim.attempt)) if stages is not None else Stage.OVER
+            kind, reason = "unknown", "the sender process ended during this attempt; whether it arrived is not known"
+            if stage is None:
+                kind, reason = "released", "the sender process ended before this attempt began"
+            outcome = Outcome(claim.delivery_id, claim.attempt, kind, reason, None, None, now, now)
+            crash = connection.index if stage is Stage.UNDER_WAY else None
+            ended.append(Ended(claim, outcome, told=False, crash=crash))
         return ended
 
 

@@ -18,6 +18,7 @@ _WORDS = {
     "permanent": "refused",
     "unusable": "unusable",
     "released": "released",
+    "crashed": "unknown",
 }
 
 #: With ``unknown: retry``, so many lost answers are forgiven where repeating is not safe.
@@ -104,11 +105,28 @@ def _unmade(claim: Claim, state: State, outcome: str, reason: str | None, *, own
     )
 
 
+def put_off(claim: Claim, *, owner: str, now: float, until: float) -> Attempt:
+    """Return what gives a claimed delivery back, to be claimed again at *until*; it was not attempted."""
+    return Attempt(
+        delivery_id=claim.delivery_id,
+        attempt=claim.attempt,
+        owner=owner,
+        state=State.READY,
+        outcome="released",
+        reason=None,
+        status=None,
+        started_at=now,
+        ended_at=now,
+        due_at=until,
+        counts=False,
+    )
+
+
 def _next(outcome: Outcome, owed: Owed, destination: Destination, now: float) -> _Next:
     match outcome.kind:
         case "delivered":
             return _Next(State.DELIVERED, outcome.reason)
-        case "permanent":
+        case "permanent" | "crashed":
             return _Next(State.DEAD, outcome.reason)
         case "unusable" | "released":
             # Its old place: what is given back must not wait behind what fell due since.

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from router import clock
 from router.reload.link import Link
+from router.sender.begun import Begun
 from router.worker.senders import Ended, Senders
 
 
@@ -60,14 +61,15 @@ class Wires:
             connection.socket.close()
 
     def _meet_sender(self) -> list[Ended]:
-        data, descriptors, _, _ = socket.recv_fds(self._control, 1, 1)
+        data, descriptors, _, _ = socket.recv_fds(self._control, 1, 2)
         if not data:
             # The supervisor is gone; its lifeline ends this process.
             self._selector.unregister(self._control)
             return []
         index, connection = data[0], socket.socket(fileno=descriptors[0])
+        begun = Begun(descriptors[1]) if len(descriptors) > 1 else None
         ended = self._dismiss(index) if index in self.senders.connections else []
-        self.senders.connect(index, connection)
+        self.senders.connect(index, connection, begun)
         self._selector.register(connection, selectors.EVENT_READ, index)
         return ended
 

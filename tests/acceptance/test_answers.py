@@ -29,6 +29,7 @@ destinations:
     {"; ".join(more)}
 always: [crm]
 unmatched: drop
+alerts: none
 """
 
 

@@ -1,8 +1,7 @@
 """A disk that fills up: 503 and no lie, and everything goes on when there is room again.
 
-On a small tmpfs of its own, which needs root. A filler beside the data leaves only so much room. Here the daemon may
-stop delivering while there is none. A ballast file that gives way, and 503 while it still can deliver, add that
-deliveries go on: a further fault for ``filled`` to find, between the first 503 and the end of the filler.
+On a small tmpfs of its own, which needs root. A filler beside the data leaves only so much room, now more and now less
+than what ``disk: refuse_below`` asks for.
 """
 
 from __future__ import annotations
@@ -58,7 +57,7 @@ def filled(disk: Path, seed: int, *, times: int) -> Finding:
     """*times* full and emptied again, while events come."""
     faults: list[str] = []
     ledger: list[str] = []
-    with Trial(disk, seed, "out") as trial:
+    with Trial(disk, seed, "out", more="disk: {ballast: 256KiB, refuse_below: 512KiB}") as trial:
         trial.daemon.start()
         call = refused = 0
         for _ in range(times):

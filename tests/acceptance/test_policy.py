@@ -42,7 +42,7 @@ def to_one(url: str, *, name: str = "out", more: str) -> str:
     return (
         f"{LISTEN}sources: {{wavix: {{}}}}\n"
         f'destinations: {{{name}: {{type: http, url: "{url}", order: none, timeout: 10s, {more}}}}}\n'
-        f"always: [{name}]\nunmatched: drop\n"
+        f"always: [{name}]\nunmatched: drop\nalerts: none\n"
     )
 
 

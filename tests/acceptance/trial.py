@@ -73,11 +73,12 @@ class Trial:
         keys: Mapping[str, str] | None = None,
         broken: str = "",
         environment: Mapping[str, str] | None = None,
+        more: str = "",
     ) -> None:
         self.seed, self.dice, self.folder = seed, random.Random(seed), folder
         self.killed: Counter[str] = Counter()
         self._stack = ExitStack()
-        self._keys = keys or {}
+        self._keys, self._more = keys or {}, more
         with ThreadPoolExecutor(8) as pool:
             made = pool.map(lambda _: Receiver(log=True), names)
             self.receivers = {name: self._stack.enter_context(one) for name, one in zip(names, made, strict=True)}
@@ -102,7 +103,7 @@ rules: []
 always: [{", ".join(self.receivers)}]
 unmatched: drop
 alerts: none
-"""
+{self._more}"""
 
     def __enter__(self) -> Trial:
         return self

@@ -173,6 +173,8 @@ def daemon_says(folder) -> Iterator[Callable[..., None]]:
 
     def say(*, listen: str = "127.0.0.1:8080", version: str = "v1", name: str = "daemon.json") -> None:
         (folder / "data").mkdir(exist_ok=True)
+        with (folder / "data" / "ballast").open("w") as ballast:
+            ballast.truncate(16 << 20)
         worker = {"name": "worker", "pid": process.pid, "started_at": NOW, "restarts": 0, "state": "running"}
         said = {
             "pid": process.pid,

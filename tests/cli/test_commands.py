@@ -19,7 +19,8 @@ from router.store import State
 NAMES = commands.list_commands(click.Context(commands))
 EXPECTED = {
     "run", "serve", "work", "check", "explain", "send", "status", "events", "calls", "deliveries", "replay", "resume",
-    "pause", "give-up", "plugins", "init", "plan", "schema", "reload", "cancel", "silence", "drain", "commands",
+    "pause", "doctor", "give-up", "plugins", "init", "plan", "schema", "reload", "cancel", "silence", "drain",
+    "commands",
 }  # fmt: skip
 READS_CONFIG = EXPECTED - {"plugins", "init", "schema"}
 #: What must be given for a command to get as far as reading its configuration.

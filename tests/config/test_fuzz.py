@@ -21,6 +21,8 @@ own_numbers: ["+442071234567"]
 lists: {vip: ["+442071234567", "+4930*"], teams: [sales]}
 defaults: {retry: {max: 4h}, concurrency: 4}
 calls: {settle: 5s}
+retention: {events: 30d, dead_letters: never, receipts: never}
+disk: {ballast: 8MiB, refuse_below: 0}
 hours:
   business:
     - {days: mon-fri, from: 09:00, to: "12:30"}

@@ -61,10 +61,17 @@ class Bench:
             store_pause=0.0,
         )
         self._control = control
+        self.connect()
+
+    def connect(self, begun: int | None = None) -> None:
+        """Give the worker a sender, with the memory behind *begun*, which is closed, in place of the one it has."""
         self.sender, theirs = socket.socketpair()
         self.sender.settimeout(5)
-        socket.send_fds(self.supervisor, [b"\0"], [theirs.fileno()])
+        descriptors = [theirs.fileno()] if begun is None else [theirs.fileno(), begun]
+        socket.send_fds(self.supervisor, [b"\0"], descriptors)
         theirs.close()
+        if begun is not None:
+            os.close(begun)
         self._decoder = Decoder(Job)
 
     def accept(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import time
+
+import pytest
 
 from router.commands import CommandFile
 from router.store import State
@@ -148,6 +151,42 @@ def test_outcomes_are_not_forgotten_while_the_store_refuses(bench: Bench) -> Non
     bench.turn()
     assert bench.delivery().state is State.LEASED
     stranger.close()
+    bench.turn()
+
+    assert bench.delivery().state is State.DELIVERED
+
+
+@pytest.mark.parametrize("trouble", ["/dev/full", "nobody reads", "closed"])
+def test_a_log_that_cannot_be_written_sends_nothing_again_and_stops_nobody(bench: Bench, trouble: str) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    if trouble == "/dev/full":
+        os.close(writing)
+        writing = os.open("/dev/full", os.O_WRONLY)
+    bench.worker.log._descriptor = writing
+    if trouble == "closed":
+        os.close(writing)
+    bench.accept()
+    bench.turn()
+    [job] = bench.jobs()
+
+    bench.answer(job)
+    bench.turn()
+    bench.turn()
+
+    assert not bench.hears()
+    assert (bench.delivery().state, bench.delivery().attempts) == (State.DELIVERED, 1)
+    if trouble != "closed":
+        os.close(writing)
+
+
+def test_a_status_file_that_cannot_be_written_stops_nobody(bench: Bench) -> None:
+    (bench.data / "worker.json.new").mkdir()
+    bench.accept()
+    bench.turn()
+    [job] = bench.jobs()
+
+    bench.answer(job)
     bench.turn()
 
     assert bench.delivery().state is State.DELIVERED

@@ -29,6 +29,7 @@ CREATE TABLE silenced (
     delivery_id INTEGER NOT NULL REFERENCES delivery,
     PRIMARY KEY (silence, delivery_id)
 ) WITHOUT ROWID;
+CREATE INDEX silenced_delivery ON silenced (delivery_id);
 
 -- While it drains, a destination is sent what waits and takes nothing new.
 ALTER TABLE destination ADD COLUMN drained_at REAL;

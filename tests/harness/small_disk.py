@@ -1,0 +1,34 @@
+"""A disk of a few megabytes, for tests that fill it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+
+@contextmanager
+def small_disk(folder: Path, mebibytes: int) -> Iterator[Path]:
+    """Mount an empty disk of that size on *folder*, made if need be; skip the test where that is not allowed."""
+    folder.mkdir(exist_ok=True)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={mebibytes}m", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("only root can mount a small disk")
+    try:
+        yield folder
+    finally:
+        # Lazily: what a failed test has left open must not keep the others from running.
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def fill(folder: Path, *, leave: int = 0) -> Path:
+    """Take all room of the disk under *folder* but *leave* bytes, and return the file that has it."""
+    path = folder / "filler"
+    usage = os.statvfs(folder)
+    with path.open("wb") as filler:
+        os.posix_fallocate(filler.fileno(), 0, max(1, usage.f_bavail * usage.f_frsize - leave))
+    return path
