@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import PydanticUndefined
 
 from router import clock
-from router.errors import AnswerLost, DestinationUnusable, PermanentFailure, TemporaryFailure
+from router.errors import AnswerLost, DeliveryFailed, DestinationUnusable, PermanentFailure, TemporaryFailure
 from router.filters import Link
 from router.secret import Secret
 from router.signature import check_secret, sign
@@ -26,6 +26,7 @@ __all__ = [
     "Answer",
     "AnswerLost",
     "Delivery",
+    "DeliveryFailed",
     "DestinationUnusable",
     "Http",
     "PermanentFailure",

@@ -90,6 +90,8 @@ class RequestsHttp:
             redact = Redaction([address, *secrets_in(headers), *secrets_in(self._proxy)])
             answer.reason = redact(answer.reason)
             answer.args = (answer.reason,)
+            answer.headers = {name: redact(value) for name, value in answer.headers.items()}
+            answer.body = redact(answer.body.decode("utf-8", "replace")).encode()
             raise answer
         return answer
 
@@ -160,7 +162,9 @@ class RequestsHttp:
             raw.release_conn()
         if accepted:
             return Answer(status, headers, body)
-        return failure(host, status, headers, excerpt(body), now=clock.now())
+        refused = failure(host, status, headers, excerpt(body), now=clock.now())
+        refused.headers, refused.body = headers, body
+        return refused
 
 
 class _Request(requests.PreparedRequest):
