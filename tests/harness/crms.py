@@ -1,0 +1,21 @@
+"""Every CRM there is a plugin for: the plugin, and the vendor inside the test."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from plugins.hubspot import Hubspot
+from router.crm import Crm
+from router.outgoing import RequestsHttp
+from tests.harness.hubspot import HubspotVendor
+from tests.harness.vendor import Vendor
+
+CRMS: dict[str, tuple[type[Crm[Any]], type[Vendor]]] = {
+    "hubspot": (Hubspot, HubspotVendor),
+}
+
+
+def connected(name: str, vendor: Vendor, **settings: Any) -> Crm[Any]:
+    """The plugin, told of *vendor* and by way of real HTTP."""
+    plugin, _ = CRMS[name]
+    return plugin(plugin.Settings.model_validate({**vendor.settings, **settings}), RequestsHttp(timeout=10))
