@@ -16,6 +16,7 @@ from router.crm import (
     Contact,
     Crm,
     CrmSettings,
+    Known,
     Number,
     asked_to_wait,
     https,
@@ -81,13 +82,11 @@ class Hubspot(Crm[HubspotSettings]):
     def create(self, number: Number) -> str:
         return self._upsert("contacts", CONTACT_KEY, number.e164, {"phone": number.e164})
 
-    def write(
-        self, call: CallFacts, texts: tuple[str, str], known: str | None, contacts: list[str], *, linked: list[str]
-    ) -> str:
+    def write(self, call: CallFacts, texts: tuple[str, str], known: Known, contacts: list[str]) -> str:
         said = properties(call, *texts, owner=self.owner(call), outcomes=self.settings.outcomes)
         record = self._upsert("calls", CALL_KEY, call.key, said)
         for contact in contacts:
-            if contact not in linked or record != known:
+            if contact not in known.contacts or record != known.id:
                 way = (record, "associations", "default", "contacts", contact)
                 self.ask("PUT", self._at("crm/v4/objects/calls", *way), writes=True)
         return record

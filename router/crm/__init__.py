@@ -7,7 +7,7 @@ from router.crm.access import Access, Grant
 from router.crm.addresses import form, https, join
 from router.crm.call import CallFacts
 from router.crm.contacts import Contact
-from router.crm.plugin import Crm, CrmSettings, asked_to_wait, identifier, json_of
+from router.crm.plugin import Crm, CrmSettings, Known, asked_to_wait, identifier, json_of
 from router.phone import Number, significant
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Crm",
     "CrmSettings",
     "Grant",
+    "Known",
     "Number",
     "asked_to_wait",
     "form",

@@ -11,6 +11,9 @@ from typing import Any
 from router import clock, phone
 from router.phone import Number
 
+#: In seconds: by as much the clocks of phone system, router and CRM may differ.
+CLOCKS_DIFFER = 3600.0
+
 
 @dataclass(frozen=True, slots=True)
 class CallFacts:
@@ -36,12 +39,17 @@ class CallFacts:
     to: str
     #: When the call started, on the wall clock of config.yaml's ``timezone``.
     started: datetime
+    #: No record of the call is older than this, by any clock; in UTC.
+    since: datetime
     #: Whole seconds somebody talked; 0 when nobody did, or not yet.
     talked: int
 
 
-def facts_of(call: Mapping[str, Any], facts: Mapping[str, Any]) -> CallFacts:
-    """Return the facts of *call* (as ``Delivery.call`` has it), with what *facts* know of its numbers."""
+def facts_of(call: Mapping[str, Any], facts: Mapping[str, Any], accepted_at: float) -> CallFacts:
+    """Return the facts of *call* (as ``Delivery.call`` has it), with what *facts* know of its numbers.
+
+    *accepted_at* is when the event was, in seconds since 1970.
+    """
     direction = call["direction"] or facts.get("direction")
     ours, over = "from" if direction == "outbound" else "to", call["state"] == "ended"
     customer = facts.get("customer_number")
@@ -58,6 +66,7 @@ def facts_of(call: Mapping[str, Any], facts: Mapping[str, Any]) -> CallFacts:
         from_=facts.get("from_number") or call["from"] or "",
         to=facts.get("to_number") or call["to"] or "",
         started=clock.local(clock.parse(call["started_at"] or call["first_event_at"]), _zone(facts.get("timezone"))),
+        since=clock.local(min(clock.parse(call["first_event_at"]), accepted_at) - CLOCKS_DIFFER, UTC),
         talked=round(call["talk_seconds"] or 0),
     )
 

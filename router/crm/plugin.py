@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from html import escape
 from typing import Annotated, Any, TypeVar
 
@@ -75,6 +76,14 @@ class CrmSettings(Settings):
     note: Template = setting("The text of the record.", default=_NOTE_TEXT)
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the receipt tells of the call: the id of its record, None before the first, and whom it was linked with."""
+
+    id: str | None
+    contacts: tuple[str, ...]
+
+
 S = TypeVar("S", bound=CrmSettings)
 
 
@@ -89,12 +98,10 @@ class Crm(Plugin[S]):
     note_is_html = False
 
     def deliver(self, delivery: Delivery) -> Receipt:
-        call = facts_of(delivery.call, delivery.facts)
-        known = delivery.receipt or {}
-        if known.get("crm") != self.type:  # the destination was of another type before
-            known = {}
-        contacts = known.get("contacts") or self._contacts(call)
-        record = self.write(call, self._texts(delivery), known.get("id"), contacts, linked=known.get("contacts") or [])
+        call = facts_of(delivery.call, delivery.facts, delivery.accepted_at)
+        known = _known(delivery.receipt, self.type)
+        contacts = list(known.contacts) or self._contacts(call)
+        record = self.write(call, self._texts(delivery), known, contacts)
         return {"crm": self.type, "id": record, "contacts": contacts}
 
     @abstractmethod
@@ -106,13 +113,8 @@ class Crm(Plugin[S]):
         """Return the id of a new contact with *number*, or of one this plugin created for it before."""
 
     @abstractmethod
-    def write(
-        self, call: CallFacts, texts: tuple[str, str], known: str | None, contacts: list[str], *, linked: list[str]
-    ) -> str:
-        """Write the record of *call* with its title and note, and return its id.
-
-        *known* is its id if that is known, *contacts* whom it is about, *linked* those it was linked with before.
-        """
+    def write(self, call: CallFacts, texts: tuple[str, str], known: Known, contacts: list[str]) -> str:
+        """Write the record of *call*, about *contacts*, with its title and note, and return its id."""
 
     @abstractmethod
     def headers(self) -> Mapping[str, str | Secret]:
@@ -159,6 +161,12 @@ class Crm(Plugin[S]):
         if not found and self.settings.create_contact:
             return [self.create(call.customer)]
         return found
+
+
+def _known(receipt: Receipt | None, type: str) -> Known:
+    # Before the last change of config.yaml the destination may have been another CRM, with ids of its own.
+    ours = receipt if receipt and receipt.get("crm") == type else {}
+    return Known(ours.get("id"), tuple(ours.get("contacts", ())))
 
 
 def json_of(body: bytes) -> Any:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from plugins.hubspot import Hubspot
+from plugins.pipedrive import Pipedrive
 from router.crm import Crm
 from router.outgoing import RequestsHttp
 from tests.harness.hubspot import HubspotVendor
+from tests.harness.pipedrive import PipedriveVendor
 from tests.harness.vendor import Vendor
 
 CRMS: dict[str, tuple[type[Crm[Any]], type[Vendor]]] = {
     "hubspot": (Hubspot, HubspotVendor),
+    "pipedrive": (Pipedrive, PipedriveVendor),
 }
 
 

@@ -31,6 +31,9 @@ def reply(status: int, said: Any = None, **headers: str) -> Reply:
 class Vendor(ABC):
     """A fake CRM. ``refuse`` takes the place of what it would do; ``lose_after`` does it and tells nobody."""
 
+    #: Ways to type a number that its search does not see through.
+    blind: frozenset[str] = frozenset()
+
     def __init__(self) -> None:
         self.received: list[Received] = []
         self._refusals: list[tuple[str, Reply]] = []

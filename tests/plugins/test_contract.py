@@ -25,6 +25,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "secret": ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],
     },
     "hubspot": {"token": "pat-eu1-s3cret"},
+    "pipedrive": {"url": "https://mycompany.pipedrive.com", "token": "s3cret-token"},
     "slack": {"url": "https://hooks.slack.com/services/T0000/B0000/s3cret"},
 }
 
