@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
-from router.errors import DeliveryFailed
+from router.errors import DeliveryFailed, TemporaryFailure
 from router.secret import Secret
 
 #: Seconds before its end at which a token is no longer used.
@@ -59,7 +59,7 @@ class Access:
             if self._grant is not None and self._now() < self._ends:
                 return self._grant
             if self._refusal is not None and self._now() < self._refused_until:
-                raise copy.copy(self._refusal)
+                raise _again(self._refusal, self._refused_until - self._now())
             try:
                 grant = fetch()
             except DeliveryFailed as ex:
@@ -74,3 +74,10 @@ class Access:
         with self._mine:
             if self._grant is grant:
                 self._grant = None
+
+
+def _again(refusal: DeliveryFailed, rest: float) -> DeliveryFailed:
+    again = copy.copy(refusal)
+    if isinstance(again, TemporaryFailure) and again.retry_after is None:
+        again.retry_after = rest
+    return again

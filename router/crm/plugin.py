@@ -97,12 +97,18 @@ class Crm(Plugin[S]):
     #: Whether title and note are HTML there.
     note_is_html = False
 
-    def deliver(self, delivery: Delivery) -> Receipt:
+    def deliver(self, delivery: Delivery) -> Receipt | None:
         call = facts_of(delivery.call, delivery.facts, delivery.accepted_at)
+        if not self.keeps(call):
+            return delivery.receipt
         known = _known(delivery.receipt, self.type)
         contacts = list(known.contacts) or self._contacts(call)
         record = self.write(call, self._texts(delivery), known, contacts)
         return {"crm": self.type, "id": record, "contacts": contacts}
+
+    def keeps(self, call: CallFacts) -> bool:  # noqa: ARG002 - most CRMs keep every call
+        """Return whether the CRM can keep *call* as it stands; if not, the delivery is done without it."""
+        return True
 
     @abstractmethod
     def find(self, number: Number) -> Iterable[Contact]:

@@ -19,15 +19,15 @@ class Clock:
 
 
 class Fetch:
-    """Counts, and waits until *waiting* other threads want a token too."""
+    """Gives a new token each time, or none."""
 
-    def __init__(self, *, lasts=None, fails=False):
-        self.lasts, self.fails, self.calls = lasts, fails, 0
+    def __init__(self, *, lasts=None, fails=False, wait=9.0):
+        self.lasts, self.fails, self.wait, self.calls = lasts, fails, wait, 0
 
     def __call__(self):
         self.calls += 1
         if self.fails:
-            raise TemporaryFailure("accounts answered 503", status=503, retry_after=9.0)
+            raise TemporaryFailure("accounts answered 503", status=503, retry_after=self.wait)
         return Grant(Secret(f"token-{self.calls}"), "https://crm.example", self.lasts)
 
 
@@ -73,6 +73,16 @@ def test_a_refusal_is_everybodys_answer_for_a_while():
     assert fetch.calls == 1
     clock.now, fetch.fails = REFUSED_FOR, False
     assert access.get(fetch).token.reveal() == "token-2"
+
+
+def test_who_is_refused_without_a_try_comes_again_when_one_may_be_made():
+    clock, fetch = Clock(), Fetch(fails=True, wait=None)
+    access = Access(clock)
+
+    for clock.now, wait in ((0.0, None), (4.0, REFUSED_FOR - 4.0)):
+        with pytest.raises(TemporaryFailure) as caught:
+            access.get(fetch)
+        assert caught.value.retry_after == wait
 
 
 def test_the_same_credentials_share_a_token_and_others_do_not():

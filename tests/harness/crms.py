@@ -6,15 +6,18 @@ from typing import Any
 
 from plugins.hubspot import Hubspot
 from plugins.pipedrive import Pipedrive
+from plugins.salesforce import Salesforce
 from router.crm import Crm
 from router.outgoing import RequestsHttp
 from tests.harness.hubspot import HubspotVendor
 from tests.harness.pipedrive import PipedriveVendor
+from tests.harness.salesforce import SalesforceVendor
 from tests.harness.vendor import Vendor
 
 CRMS: dict[str, tuple[type[Crm[Any]], type[Vendor]]] = {
     "hubspot": (Hubspot, HubspotVendor),
     "pipedrive": (Pipedrive, PipedriveVendor),
+    "salesforce": (Salesforce, SalesforceVendor),
 }
 
 

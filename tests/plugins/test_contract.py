@@ -26,6 +26,11 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
     "hubspot": {"token": "pat-eu1-s3cret"},
     "pipedrive": {"url": "https://mycompany.pipedrive.com", "token": "s3cret-token"},
+    "salesforce": {
+        "url": "https://mycompany.my.salesforce.com",
+        "client_id": "3MVG9-consumer",
+        "client_secret": "s3cret-consumer",
+    },
     "slack": {"url": "https://hooks.slack.com/services/T0000/B0000/s3cret"},
 }
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from router import clock
+from router.crm import GrantedCrm
 from tests.harness import specs
 from tests.harness.calls import OURS, START, THEIRS, make_event, played
 from tests.harness.crms import CRMS, connected
@@ -48,6 +49,14 @@ STORIES = {
 }
 
 
+def granted(name, vendor, **settings):
+    """Connected, with a token where one is needed: that one's loss has a test of its own."""
+    plugin = connected(name, vendor, **settings)
+    if isinstance(plugin, GrantedCrm):
+        plugin.grant()
+    return plugin
+
+
 @pytest.fixture(params=sorted(CRMS))
 def name(request):
     return request.param
@@ -68,19 +77,18 @@ def test_a_call_leaves_one_record(name, vendor_of, story):
 def test_whichever_answer_is_lost_there_is_one_record(name, vendor_of, lost):
     vendor = vendor_of(name)
     vendor.contact(THEIRS)
-    plugin = connected(name, vendor)
+    plugin = granted(name, vendor)
     vendor.lose_after(lost)
 
     keep(plugin, STORIES["answered"])
 
-    assert vendor.lost == 1 or len(vendor.received) < lost
     assert len(vendor.records) == 1
 
 
 @pytest.mark.parametrize("lost", range(1, 9))
 def test_whichever_answer_is_lost_a_stranger_becomes_one_contact(name, vendor_of, lost):
     vendor = vendor_of(name)
-    plugin = connected(name, vendor, create_contact=True)
+    plugin = granted(name, vendor, create_contact=True)
     vendor.lose_after(lost)
 
     keep(plugin, STORIES["answered"])
@@ -102,11 +110,11 @@ def test_a_second_call_of_a_stranger_makes_no_second_contact_before_the_search_k
 def test_the_contact_of_a_late_search_is_linked_as_soon_as_it_is_found(name, vendor_of):
     vendor = vendor_of(name)
     plugin = connected(name, vendor)
-    [first, *others] = STORIES["answered"]
+    story = STORIES["answered after its end was told"]
 
-    without = keep(plugin, [first])
+    without = keep(plugin, story[:4])
     contact = vendor.contact(THEIRS)
-    receipt = keep(plugin, others, without)
+    receipt = keep(plugin, story[4:], without)
 
     assert without["contacts"] == []
     assert receipt["contacts"] == [contact]
@@ -160,14 +168,14 @@ def test_a_contact_is_found_however_its_number_was_typed(name, vendor_of, stored
     vendor = vendor_of(name)
     contact = vendor.contact(stored)
 
-    assert keep(connected(name, vendor), STORIES["missed"][:1])["contacts"] == [contact]
+    assert keep(connected(name, vendor), STORIES["missed"])["contacts"] == [contact]
 
 
 def test_a_contact_that_the_search_returns_and_whose_number_differs_is_not_taken(name, vendor_of):
     vendor = vendor_of(name)
     vendor.contact("+1 207-946-0001")
 
-    assert keep(connected(name, vendor), STORIES["missed"][:1])["contacts"] == []
+    assert keep(connected(name, vendor), STORIES["missed"])["contacts"] == []
 
 
 @pytest.mark.parametrize("name", [name for name in sorted(CRMS) if name != "salesforce"])
