@@ -7,17 +7,20 @@ from typing import Any
 from plugins.hubspot import Hubspot
 from plugins.pipedrive import Pipedrive
 from plugins.salesforce import Salesforce
+from plugins.zoho import Zoho
 from router.crm import Crm
 from router.outgoing import RequestsHttp
 from tests.harness.hubspot import HubspotVendor
 from tests.harness.pipedrive import PipedriveVendor
 from tests.harness.salesforce import SalesforceVendor
 from tests.harness.vendor import Vendor
+from tests.harness.zoho import ZohoVendor
 
 CRMS: dict[str, tuple[type[Crm[Any]], type[Vendor]]] = {
     "hubspot": (Hubspot, HubspotVendor),
     "pipedrive": (Pipedrive, PipedriveVendor),
     "salesforce": (Salesforce, SalesforceVendor),
+    "zoho": (Zoho, ZohoVendor),
 }
 
 

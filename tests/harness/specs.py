@@ -16,6 +16,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import jsonschema
 import pytest
+from referencing import Registry
+from referencing.jsonschema import DRAFT202012
 
 from tests.harness.recording import Received
 
@@ -32,20 +34,22 @@ def needed(vendor: str) -> str:
 def faults(vendor: str, received: Received) -> list[str]:
     """Return what *vendor*'s specification has against a request, as sentences."""
     address = urlsplit(received.path)
-    what = f"{received.method} {address.path}"
-    for document in _documents(vendor):
+    what, judged = f"{received.method} {address.path}", []
+    for document in _documents(vendor).values():
         for template, item in document["paths"].items():
             operation = item.get(received.method.lower())
             if operation and re.fullmatch(re.sub(r"\{[^}]*\}", "[^/]+", template), address.path):
-                found = [*_query(document, item, operation, address.query), *_body(document, operation, received.body)]
-                return [f"{what}: {fault}" for fault in found]
-    return [f"{what}: there is no such operation"]
+                found = [*_query(document, item, operation, address.query)]
+                found += _body(vendor, document, operation, received.body)
+                judged.append([f"{what}: {fault}" for fault in found])
+    # Some describe an operation in two files, one of them more fully.
+    return min(judged, key=len, default=[f"{what}: there is no such operation"])
 
 
 @functools.cache
-def _documents(vendor: str) -> list[dict[str, Any]]:
+def _documents(vendor: str) -> dict[str, dict[str, Any]]:
     folder = os.environ.get("VENDOR_SPECS_DIR")
-    return [json.loads(path.read_text()) for path in sorted(Path(folder, vendor).glob("*.json"))] if folder else []
+    return {path.name: json.loads(path.read_text()) for path in Path(folder, vendor).glob("*.json")} if folder else {}
 
 
 def _query(document: dict[str, Any], item: Any, operation: Any, query: str) -> Iterator[str]:
@@ -56,13 +60,17 @@ def _query(document: dict[str, Any], item: Any, operation: Any, query: str) -> I
     yield from (f"missing parameter {name}" for name, one in known.items() if one.get("required") and name not in given)
 
 
-def _body(document: dict[str, Any], operation: Any, body: bytes) -> Iterator[str]:
+def _body(vendor: str, document: dict[str, Any], operation: Any, body: bytes) -> Iterator[str]:
     if "requestBody" not in operation:
         yield from (["a body is not asked for"] if body else [])
         return
     asked = _followed(document, operation["requestBody"])
     schema = {**asked["content"]["application/json"]["schema"], "components": document["components"]}
-    for error in jsonschema.Draft202012Validator(schema).iter_errors(json.loads(body)):
+    # A reference to another file leads to the network; the file is here.
+    registry: Registry[Any] = Registry(
+        retrieve=lambda uri: DRAFT202012.create_resource(_documents(vendor)[uri.rpartition("/")[2]])
+    )
+    for error in jsonschema.Draft202012Validator(schema, registry=registry).iter_errors(json.loads(body)):
         yield f"{error.json_path}: {error.message}"
 
 

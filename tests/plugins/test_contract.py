@@ -32,6 +32,11 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "client_secret": "s3cret-consumer",
     },
     "slack": {"url": "https://hooks.slack.com/services/T0000/B0000/s3cret"},
+    "zoho": {
+        "client_id": "1000.CLIENT",
+        "client_secret": "s3cret-client",
+        "refresh_token": "1000.s3cret-refresh",
+    },
 }
 
 
