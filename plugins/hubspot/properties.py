@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC
 
 from router.crm import CallFacts
 
@@ -26,7 +27,7 @@ def properties(
     """
     ended = _OUTCOMES.get(call.outcome or "", "COMPLETED" if call.answered else "NO_ANSWER")
     said = {
-        "hs_timestamp": call.started.isoformat(timespec="milliseconds"),
+        "hs_timestamp": call.started.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "hs_call_title": title,
         "hs_call_body": note,
         "hs_call_from_number": call.from_,

@@ -28,7 +28,7 @@ def test_an_answered_call_says_everything_in_hubspots_units(vendor):
     [record] = vendor.records
     assert record == {
         "callrouter_call": "wavix:c1",
-        "hs_timestamp": "2025-09-22T13:56:38.500+01:00",
+        "hs_timestamp": "2025-09-22T12:56:38.500Z",
         "hs_call_title": "Call from +44 20 7946 0001",
         "hs_call_body": "From +44 20 7946 0001 to +44 20 7946 0958<br>Outcome: answered<br>Rang 8s<br>Talked 1m 30s",
         "hs_call_direction": "INBOUND",

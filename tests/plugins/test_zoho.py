@@ -74,6 +74,7 @@ def test_a_correction_changes_what_zoho_lets_us_change(vendor):
     [record] = vendor.records
     assert (record["Call_Type"], record["Subject"]) == ("Missed", "Call from +44 20 7946 0001")
     assert record["Call_Duration"] == "01:30"
+    assert len(vendor.asked(WRITE)) == 1
 
 
 def test_a_correction_after_a_lost_answer_finds_the_record_of_another_type(vendor):
