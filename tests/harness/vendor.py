@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -35,6 +36,7 @@ class Vendor(ABC):
     blind: frozenset[str] = frozenset()
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self.received: list[Received] = []
         self._refusals: list[tuple[str, Reply]] = []
         self._lose: int | None = None
@@ -88,7 +90,11 @@ class Vendor(ABC):
         self._lose = len(self.received) + requests
 
     def take(self, received: Received) -> Reply:
-        """Answer one request."""
+        """Answer one request, the next one after it."""
+        with self._lock:
+            return self._take(received)
+
+    def _take(self, received: Received) -> Reply:
         self.received.append(received)
         address = urlsplit(received.path)
         asked = f"{received.method} {received.path}"
