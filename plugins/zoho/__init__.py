@@ -25,7 +25,7 @@ from router.crm import (
     join,
     json_of,
 )
-from router.plugin import DeliveryFailed, DestinationUnusable, Secret, TemporaryFailure, setting
+from router.plugin import DeliveryFailed, DestinationUnusable, PermanentFailure, Secret, TemporaryFailure, setting
 
 #: What Zoho lets nobody change in a call that is over.
 _FIXED = ("Call_Type", "Call_Start_Time", "Owner")
@@ -59,7 +59,8 @@ class Zoho(GrantedCrm[ZohoSettings]):
     scheme = "Zoho-oauthtoken"
 
     def credentials(self) -> Hashable:
-        return self.settings.accounts, self.settings.client_id, self.settings.refresh_token
+        mine = self.settings
+        return mine.accounts, mine.client_id, mine.client_secret, mine.refresh_token
 
     def fetch(self) -> Grant:
         address, refused = f"{self.settings.accounts}/oauth/v2/token", None
@@ -128,5 +129,10 @@ class Zoho(GrantedCrm[ZohoSettings]):
 
     def _one(self, method: str, address: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Return what Zoho says of the one record of *body*: a request may be accepted and its record not."""
-        data = listed(self.ask(method, address, json=body, writes=True))
+        try:
+            data = listed(self.ask(method, address, json=body, writes=True))
+        except PermanentFailure as ex:
+            data = listed(json_of(ex.body))  # with some refusals of the record the whole answer is a 400
+            if not data:
+                raise
         return data[0] if data else {}

@@ -183,6 +183,8 @@ def test_each_data_center_has_its_own_address():
         (error(404, "INVALID_URL_PATTERN"), PermanentFailure, None),
         (refusal("INVALID_DATA", "Who_Id"), PermanentFailure, None),
         (refusal("MANDATORY_NOT_FOUND", "Last_Name"), PermanentFailure, None),
+        (refusal("INVALID_DATA", "Who_Id", status=400), PermanentFailure, None),
+        (refusal("INTERNAL_ERROR", status=400), TemporaryFailure, None),
         (refusal("DUPLICATE_DATA", "Email"), PermanentFailure, None),
         (refusal("NOT_ALLOWED"), PermanentFailure, None),
         (refusal("LIMIT_EXCEEDED"), PermanentFailure, None),
