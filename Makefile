@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --require-virtualenv
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run test test-slow check format lock docs bench clean
+.PHONY: help install install-dev run test test-slow check format lock docs bench soak clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ lock: install-dev ## resolve pyproject.toml into the two lock files again
 
 bench: install-dev ## measure speed and memory, and write docs/benchmarks.md
 	$(BIN)/python -m tests.bench --write
+
+soak: install-dev ## kill, cut off, fill up and confuse callrouter for long, and write docs/guarantees.md
+	$(BIN)/python -m tests.soak --write
 
 clean: ## remove what was installed (never data/)
 	rm -rf .venv

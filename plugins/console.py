@@ -56,6 +56,6 @@ def _printable(value: Any) -> str:
 
 
 def _colour(delivery: Delivery) -> str:
-    if delivery.facts.get("missed"):
+    if delivery.is_alert or delivery.facts.get("missed"):
         return _RED
     return _GREEN if delivery.facts.get("outcome") == "answered" else _DIM

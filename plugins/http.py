@@ -13,17 +13,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator
 
-from router.plugin import Delivery, Plugin, Secret, Settings, Template, check_secret, setting, sign
+from router.plugin import Delivery, Plugin, Secret, Settings, Template, Url, check_secret, setting, sign
 
 #: Headers that are HTTP's own business, or say what this plugin says.
 _RESERVED = {"host", "content-length", "transfer-encoding", "connection",
              "webhook-id", "webhook-timestamp", "webhook-signature"}  # fmt: skip
-
-
-def _web_address(url: Secret) -> Secret:
-    if not re.match(r"https?://[^/\s]", url.reveal()):
-        raise ValueError("a url starts with https:// or http://")
-    return url
 
 
 def _header_fields(headers: dict[str, Secret]) -> dict[str, Secret]:
@@ -50,8 +44,9 @@ def _as_list(value: Any) -> Any:
 class HttpSettings(Settings):
     """Keys of a ``type: http`` destination."""
 
-    url: Annotated[Secret, AfterValidator(_web_address)] = setting(
-        "Where to send. It may carry a token and is never shown.", example="https://crm.example.com/calls"
+    url: Url = setting(
+        "Where to send. It may carry a token and is never shown. `{{ … }}` may stand in its path and query.",
+        example="https://crm.example.com/calls",
     )
     method: Literal["POST", "PUT", "PATCH"] = setting("The HTTP method: POST, PUT or PATCH.", default="POST")
     headers: Annotated[dict[str, Secret], AfterValidator(_header_fields)] = setting(
@@ -91,7 +86,7 @@ class Http(Plugin[HttpSettings]):
         headers |= {"webhook-id": delivery.key, "webhook-timestamp": str(timestamp)}
         if self.settings.secret:
             headers["webhook-signature"] = sign(self.settings.secret, delivery.key, timestamp, body)
-        self.http.request(self.settings.method, self.settings.url, headers=headers, body=body)
+        self.http.request(self.settings.method, delivery.address(self.settings.url), headers=headers, body=body)
 
     def _body(self, delivery: Delivery, is_json: bool) -> bytes:
         """Return what the template makes, or the sender's own JSON where there is none or it cannot be filled in."""

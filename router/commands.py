@@ -31,8 +31,10 @@ CREATE TABLE IF NOT EXISTS command (
 class Command:
     """One recorded command.
 
-    ``action`` and its ``arguments``: replay {deliveries: [ids]} · pause {destination, reason} · resume
-    {destination} · give-up {destination} · readmit {quarantined: [ids]}.
+    ``action`` and its ``arguments``: replay {which, rate} · cancel {which, reason} · readmit {quarantined: [ids]} ·
+    pause {destination, reason} · drain {destination, reason}, or none: end the daemon · resume {destination} ·
+    give-up {destination} · silence {matchers, until, why} · silence-end {silence}. *which* are {deliveries: [ids]}, or
+    {where: a filter, after, to: ids between which it holds, limit}.
     """
 
     id: int
@@ -69,6 +71,13 @@ class CommandFile:
 
     def after(self, position: int, limit: int = 100) -> list[Command]:
         """Return the commands recorded after the one with id *position*, oldest first; raises StoreError."""
+        return self._read("WHERE id > ? ORDER BY id LIMIT ?", position, limit)
+
+    def newest(self, limit: int, before: int | None = None) -> list[Command]:
+        """Return commands, newest first; with *before*, those with a smaller id. Raises StoreError."""
+        return self._read("WHERE ?1 IS NULL OR id < ?1 ORDER BY id DESC LIMIT ?2", before, limit)
+
+    def _read(self, which: str, *values: int | None) -> list[Command]:
         with self._refusals("read"):
             if self._reader is None:
                 if not self._path.exists():
@@ -77,9 +86,8 @@ class CommandFile:
             # Between the making of the file and its first command it has no table.
             if not self._reader.execute("SELECT 1 FROM sqlite_master WHERE name = 'command'").fetchone():
                 return []
-            rows = self._reader.execute(
-                "SELECT id, at, who, action, arguments FROM command WHERE id > ? ORDER BY id LIMIT ?", (position, limit)
-            ).fetchall()
+            select = f"SELECT id, at, who, action, arguments FROM command {which}"  # noqa: S608 - our own words
+            rows = self._reader.execute(select, values).fetchall()
         return [Command(*(*row, json.loads(arguments))) for *row, arguments in rows]
 
     def close(self) -> None:

@@ -10,7 +10,8 @@ RouterError
     ├── TemporaryFailure       try again, not before ``retry_after`` seconds
     ├── AnswerLost             it may have arrived: nobody can know
     ├── PermanentFailure       never again for this delivery: a dead letter
-    └── DestinationUnusable    no delivery to this destination can succeed: pause it
+    ├── DestinationUnusable    no delivery to this destination can succeed: pause it
+    └── TakenAsDelivered       the operator said that this answer will do
 """
 
 from __future__ import annotations
@@ -120,3 +121,7 @@ class PermanentFailure(DeliveryFailed):
 
 class DestinationUnusable(DeliveryFailed):
     """The destination accepts nothing until an operator has acted: wrong token, revoked webhook, archived room."""
+
+
+class TakenAsDelivered(DeliveryFailed):
+    """Not a 2xx, but ``answers:`` of the destination calls it done: delivered, with no receipt."""

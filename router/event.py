@@ -26,6 +26,11 @@ EVENT_TYPES = frozenset(
 #: Made by callrouter itself: no sender may say them, whatever ``accept_types`` lists.
 OWN_TYPES = frozenset({"call_ended", "call_corrected"})
 
+#: Made by callrouter as well, about itself. It goes to the destinations of ``alerts:``; no rule ever sees it.
+ALERT = "alert"
+#: Where alerts come from: no source may have this name.
+ALERT_SOURCE = "callrouter"
+
 #: Documented name → the other name that some of the sender's own software writes.
 _ALIASES = {"uuid": "id", "call_completed": "call_finished"}
 
@@ -162,7 +167,7 @@ def _way_out(name: str, validation: Validation) -> str:
 
 
 def _type_fault(event_type: str, accept_types: Set[str]) -> str | None:
-    if event_type in OWN_TYPES:
+    if event_type in OWN_TYPES or event_type == ALERT:
         return f'"{event_type}" is made by callrouter itself; no source may send it'
     if event_type in EVENT_TYPES or event_type in accept_types:
         return None

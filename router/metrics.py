@@ -10,8 +10,9 @@ import os
 import time
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from router.store import Reading, State
@@ -25,6 +26,22 @@ class InUse(NamedTuple):
 
     version: str
     last_reload_ok: bool
+
+
+def _at_any_hour(destination: str, moment: float) -> float | None:  # noqa: ARG001 - stands in for Config.next_open
+    return moment
+
+
+class Policy(NamedTuple):
+    """What keeps deliveries back that are due: breakers (destination → ``open`` or ``half-open``), and hours."""
+
+    breakers: Mapping[str, str] = MappingProxyType({})
+    #: The first moment from another on at which a destination is open.
+    next_open: Callable[[str, float], float | None] = _at_any_hour
+
+
+#: States of a breaker as a gauge has them.
+_BREAKERS = {"open": 1.0, "half-open": 0.5}
 
 
 class Metrics:
@@ -63,6 +80,7 @@ class Metrics:
         self._template_failures = counter(
             "template_failures", "Sent in plain words: a template could not be filled in.", "destination"
         )
+        self._alerts = counter("alerts", "Alerts, by what they say.", "kind")
         self._attempt_seconds = histogram("attempt_seconds", "How long attempts took.", _SLOW, "destination")
         self._delivery_seconds = histogram("delivery_seconds", "Acceptance to delivered.", _SLOW, "destination")
         # Looking a child up by its labels, and writing it, costs more than counting in a dictionary.
@@ -107,6 +125,10 @@ class Metrics:
             if unmatched:
                 self._count(self._unmatched, source)
 
+    def alerted(self, kind: str) -> None:
+        """Count one alert."""
+        self._alerts.labels(kind).inc()
+
     def attempted(self, destination: str, outcome: str, seconds: float) -> None:
         """Count one attempt that took *seconds*."""
         self._count(self._attempts, destination, outcome)
@@ -149,7 +171,12 @@ class Metrics:
 
     # The admin listener ----------------------------------------------------------------------------------
 
-    def render(self, reading: Callable[[], Reading | None], in_use: Callable[[], Iterable[InUse]]) -> bytes:
+    def render(
+        self,
+        reading: Callable[[], Reading | None],
+        in_use: Callable[[], Iterable[InUse]],
+        policy: Policy | None = None,
+    ) -> bytes:
         """Return the exposition text: the sum over all processes, and what the store and the daemons say now."""
         from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415 - after the variable is set
         from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415 - after the variable is set
@@ -158,7 +185,7 @@ class Metrics:
         files = [str(path) for path in self._folder.parent.glob("*/*.db")]
         merge: Any = MultiProcessCollector.merge
         registry.register(_Shared(lambda: merge(files, accumulate=True)))
-        registry.register(_StoreGauges(reading))
+        registry.register(_StoreGauges(reading, policy))
         registry.register(_ConfigGauges(in_use))
         return generate_latest(registry)
 
@@ -184,8 +211,8 @@ class _Shared:
 class _StoreGauges:
     """Gauges read from the store at each scrape."""
 
-    def __init__(self, reading: Callable[[], Reading | None]) -> None:
-        self._reading = reading
+    def __init__(self, reading: Callable[[], Reading | None], policy: Policy | None = None) -> None:
+        self._reading, self._policy = reading, policy or Policy()
 
     def collect(self) -> Iterable[Any]:
         from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415 - after the variable is set
@@ -196,6 +223,9 @@ class _StoreGauges:
             "callrouter_oldest_due_seconds", "Age of the oldest due one.", labels=["destination"]
         )
         paused = GaugeMetricFamily("callrouter_paused", "1 while paused.", labels=["destination"])
+        breaker = GaugeMetricFamily(
+            "callrouter_breaker", "1 while open, 0.5 while one delivery tries.", labels=["destination"]
+        )
         last = GaugeMetricFamily("callrouter_last_event_seconds", "Since the newest event.", labels=["source"])
         reading = self._reading()
         if reading is not None:
@@ -206,13 +236,15 @@ class _StoreGauges:
                     unfinished.add_metric([row.name], waiting)
                     dead.add_metric([row.name], row.counts.get(State.DEAD, 0))
                     due = row.oldest_due_at
+                    due = None if due is None else self._policy.next_open(row.name, due)
+                    breaker.add_metric([row.name], _BREAKERS.get(self._policy.breakers.get(row.name, ""), 0.0))
                     overdue.add_metric([row.name], max(0.0, now - due) if due is not None else 0.0)
                     paused.add_metric([row.name], float(row.paused_at is not None))
                 for source, received_at in reading.last_events().items():
                     last.add_metric([source], now - received_at)
             finally:
                 reading.close()
-        return [unfinished, dead, overdue, paused, last]
+        return [unfinished, dead, overdue, paused, breaker, last]
 
 
 class _ConfigGauges:

@@ -17,7 +17,9 @@ from pydantic_core import PydanticUndefined
 
 from router import clock
 from router.errors import AnswerLost, DeliveryFailed, DestinationUnusable, PermanentFailure, TemporaryFailure
+from router.event import ALERT
 from router.filters import Link
+from router.places import Url
 from router.secret import Secret
 from router.signature import check_secret, sign
 from router.templates import CannotFillIn, Template, plain
@@ -36,6 +38,7 @@ __all__ = [
     "Settings",
     "Template",
     "TemporaryFailure",
+    "Url",
     "check_secret",
     "setting",
     "sign",
@@ -43,6 +46,9 @@ __all__ = [
 
 #: What a destination gave back that the next delivery of the same call will need: JSON values only.
 Receipt = dict[str, Any]
+
+#: What every template says of an alert, whatever it says of calls.
+_ALERT = Template("callrouter: {{ event.event_payload.sentence }}")
 
 #: What is said of an event where an operator's own words fail; it can be filled in for every event.
 _PLAIN_WORDS = Template("""\
@@ -86,7 +92,8 @@ class Delivery:
     accepted_at: float
     #: When this attempt is made, in seconds since 1970.
     attempted_at: float
-    #: Templates that could not be filled in, each with the reason; ``render`` writes them down.
+    #: Templates that could not be filled in, each with the reason; ``render`` writes them down. Those that had a
+    #: *fallback* are here for an alert as well.
     unfilled: list[tuple[Template, str]] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
@@ -104,6 +111,11 @@ class Delivery:
             },
         }
 
+    @property
+    def is_alert(self) -> bool:
+        """Whether this is callrouter's own news about itself, and of no call: ``event.event_payload`` has it."""
+        return self.event.get("event_type") == ALERT
+
     def render(
         self,
         template: Template,
@@ -119,7 +131,15 @@ class Delivery:
         finds something wrong with the text made (an empty one by default), the reason is kept in ``unfilled`` and
         *fallback* returned; without one, a sentence that says who called whom, what happened and when, escaped as
         well. *link* writes a link out of its address and its words, both unescaped.
+
+        A template is written for calls. Of an alert, callrouter's own news about itself, every one says the alert's
+        sentence; where there is a *fallback*, that counts.
         """
+        if self.is_alert:
+            if fallback is None:
+                return _ALERT.render(self.names, escape)
+            self.unfilled.append((template, "it is for calls, and this is an alert"))
+            return fallback
         try:
             text = template.render(self.names, escape, link)
             why = fault(text)
@@ -129,6 +149,14 @@ class Delivery:
             return text
         self.unfilled.append((template, why))
         return _PLAIN_WORDS.render(self.names, escape) if fallback is None else fallback
+
+    def address(self, url: Url) -> Secret:
+        """Return *url* with its templates filled in for this delivery, for ``http.request``.
+
+        Every value is percent-encoded. Raises PermanentFailure where the address cannot be made: there is no other
+        place that the news could go to.
+        """
+        return url if url.template is None else url.filled(self.names)
 
 
 @dataclass(frozen=True, slots=True)

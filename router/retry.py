@@ -43,5 +43,25 @@ class RetryPolicy:
         return None if stop(state) else wait
 
 
+@dataclass(frozen=True, slots=True)
+class BreakerPolicy:
+    """The ``breaker:`` block of a destination. Seconds everywhere.
+
+    It opens when attempts at ``failures`` different deliveries have failed ``within`` so long, with no other answer
+    in between.
+    """
+
+    failures: int = 10
+    within: float = 60.0
+    pause: float = 5.0
+    max: float = 300.0
+
+    def next_pause(self, opened: int) -> float:
+        """Return how long nothing is tried after it opened for the *opened*-th time in a row (1 is the first)."""
+        state = tenacity.RetryCallState(_NO_RETRYING, None, (), {})
+        state.attempt_number = opened
+        return float(tenacity.wait_exponential(multiplier=self.pause, exp_base=2, max=self.max)(state))
+
+
 #: A state wants the loop it belongs to; the strategies never look at it.
 _NO_RETRYING = tenacity.Retrying()

@@ -23,6 +23,10 @@ class Secret:
         """Return the text itself, for the one place that must send it."""
         return self._text
 
+    def hidden(self) -> tuple[str, ...]:
+        """Return the texts that must not be shown, whatever quotes them."""
+        return (self._text,)
+
     def __repr__(self) -> str:
         return "<secret>"
 

@@ -114,6 +114,21 @@ class Template:
         """Return the template as Jinja reads it; every ``lineno`` in it is a Position."""
         return self._plain.environment.parse(self.source)
 
+    def parts(self) -> Iterator[tuple[bool, str]]:
+        """Yield the text piece by piece: (True, what stands fixed) or (False, one ``{{ … }}``, ``{% … %}`` or comment).
+
+        Put together they are ``source``.
+        """
+        part = ""
+        for _, kind, text in self._plain.environment.lex(self.source):
+            if kind == "data":
+                yield True, text
+                continue
+            part += text
+            if kind.endswith("_end"):
+                yield False, part
+                part = ""
+
     @classmethod
     def _validated(cls, value: Any) -> Template:
         if isinstance(value, cls):

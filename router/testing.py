@@ -39,6 +39,22 @@ _EVENT: dict[str, Any] = {
     "direction": "inbound",
 }
 
+_ALERT: dict[str, Any] = {
+    "event_payload": {
+        "what": "dead_letter",
+        "destination": "crm",
+        "source": None,
+        "count": 1,
+        "since": "2026-03-02T14:05:18.388Z",
+        "over": False,
+        "reason": "crm.example answered 422 Unprocessable Content",
+        "sentence": "1 dead letter at crm: crm.example answered 422 Unprocessable Content. "
+        "See: callrouter deliveries --state dead --destination crm",
+        "todo": "callrouter deliveries --state dead --destination crm",
+    },
+    **dict.fromkeys(("from", "to", "call_started", "call_completed", "machine_detected", "tag", "direction")),
+}
+
 _FACTS = {
     "first": False,
     "late": False,
@@ -104,11 +120,13 @@ def make_delivery(
 ) -> Delivery:
     """Return a delivery as callrouter would hand it over: a missed call, unless told otherwise.
 
+    Of type ``alert`` it is callrouter's own news about itself: what is known of calls is null.
     *event* and *facts* replace single fields; *changes* replaces anything else of the delivery (``receipt=…``).
     """
-    fields = {**_EVENT, "event_type": event_type, **(event or {})}
+    alert = event_type == events.ALERT
+    fields = {**_EVENT, "event_type": event_type, **(_ALERT if alert else {}), **(event or {})}
     body = json.dumps(fields).encode()
-    known: dict[str, Any] = dict(_FACTS)
+    known: dict[str, Any] = dict.fromkeys(_FACTS) if alert else dict(_FACTS)
     if event_type in ("call_ended", "call_corrected"):
         known |= {"ended": True, "missed": True, "outcome": "no_answer"}
     delivery = Delivery(
@@ -238,6 +256,7 @@ class _Check:
     def deliveries(self) -> Iterator[str]:
         for kind in ("call_setup", "ringing", "answered", "completed", "on_call_event", "call_ended", "call_corrected"):
             yield from self._deliver(f"a {kind} event", make_delivery(kind))
+        yield from self._deliver("an alert", make_delivery(events.ALERT))
         nulls: dict[str, Any] = dict.fromkeys(_FACTS)
         bare = make_delivery("ringing", event=dict.fromkeys(("from", "to", "tag", "direction")), facts=nulls)
         yield from self._deliver("an event whose fields are null", bare)

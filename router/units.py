@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
@@ -55,6 +55,22 @@ def moment(text: str, zone: tzinfo) -> float:
     if not 1970 < found.year < 2200:
         raise ValueError(f'"{text}" is not between the years 1971 and 2199')
     return (found if found.tzinfo else found.replace(tzinfo=zone)).timestamp()
+
+
+def moment_or_time(text: str, zone: tzinfo, now: float) -> float:
+    """Return the moment that *text* names, or the next ``18:00`` after *now* on the wall clock of *zone*.
+
+    Raises ValueError with a sentence.
+    """
+    match = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)", text.strip())
+    if not match:
+        try:
+            return moment(text, zone)
+        except ValueError as ex:
+            raise ValueError(f"{ex}; or 18:00, for the next time it is that late") from None
+    local = datetime.fromtimestamp(now, zone)
+    found = local.replace(hour=int(match[1]), minute=int(match[2]), second=0, microsecond=0)
+    return (found if found > local else found + timedelta(days=1)).timestamp()
 
 
 def spell(seconds: float) -> str:

@@ -37,6 +37,9 @@ def cli() -> str:
         assert command is not None
         inside = click.Context(command, info_name=name, parent=root, terminal_width=100)
         parts.append(f"## callrouter {name}\n\n```text\n{command.get_help(inside)}\n```\n")
+        for inner, below in getattr(command, "commands", {}).items():
+            deeper = click.Context(below, info_name=inner, parent=inside, terminal_width=100)
+            parts.append(f"### callrouter {name} {inner}\n\n```text\n{below.get_help(deeper)}\n```\n")
     return "\n".join(parts)
 
 

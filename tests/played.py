@@ -25,6 +25,7 @@ _REST = {
     "region": "GB",
     "sources": "{phone: {}}",
     "unmatched": "drop",
+    "alerts": "none",
 }
 #: A Monday at noon, in London.
 _MONDAY = 1767614400.0
@@ -53,13 +54,16 @@ def completed(text: str) -> str:
         *written.get("always", ()),
         *(written["unmatched"] if isinstance(written.get("unmatched"), list) else ()),
     ]
+    told = written.get("alerts", "none")
+    told = told.get("to", ()) if isinstance(told, dict) else told
+    mentioned += [name for name in ([told] if isinstance(told, str) else told) if name != "none"]
     if "destinations" not in written:
         names = dict.fromkeys(mentioned or ["somebody"])
         rest["destinations"] = "{" + ", ".join(f"{name}: {{type: console}}" for name in names) + "}"
     unused = [name for name in written.get("destinations", {}) if name not in mentioned]
     if "rules" not in written:
         everybody = [*unused, *(() if "destinations" in written else mentioned or ["somebody"])]
-        names = ", ".join(everybody or mentioned)
+        names = ", ".join(dict.fromkeys(everybody or mentioned))
         rest["rules"] = f"[{{name: everything, when: {{direction: inbound}}, send: [{names}]}}]"
     return text + "\n" + "".join(f"{key}: {value}\n" for key, value in rest.items())
 

@@ -94,3 +94,10 @@ def test_a_file_that_is_no_database_is_said_so(commands, tmp_path):
 def test_a_missing_folder_is_said_so(tmp_path):
     with pytest.raises(StoreError, match="check that the folder exists"):
         CommandFile(tmp_path / "nowhere").append("resume", {"destination": "crm"}, who="alice", now=1)
+
+
+def test_the_newest_commands_come_first(commands):
+    ids = [commands.append("resume", {"destination": "crm"}, who="alice", now=n) for n in range(4)]
+
+    assert [command.id for command in commands.newest(2)] == [ids[3], ids[2]]
+    assert [command.id for command in commands.newest(2, ids[2])] == [ids[1], ids[0]]

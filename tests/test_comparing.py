@@ -28,6 +28,7 @@ rules:
   - {name: rings, once: call, when: {event_type: ringing}, send: [crm]}
 always: [archive]
 unmatched: drop
+alerts: none
 """
 
 Compare = Callable[..., Report]

@@ -98,7 +98,9 @@ def test_every_command_that_a_page_names_exists_with_its_options(page: Path) -> 
         if command is None:
             unknown.append(name)
             continue
-        known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+        parts = [command, *getattr(command, "commands", {}).values()]
+        parameters = [parameter for part in parts for parameter in part.params]
+        known = {option for parameter in parameters for option in (*parameter.opts, *parameter.secondary_opts)}
         unknown += [
             f"{name} {option}" for option in re.findall(r"(--[a-z-]+)", rest) if option not in known | {"--help"}
         ]

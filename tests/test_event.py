@@ -45,7 +45,7 @@ def test_another_event_type_is_refused_with_the_setting_that_accepts_it():
     check(body(event_type="hold"), accept_types={"hold"})
 
 
-@pytest.mark.parametrize("event_type", ["call_ended", "call_corrected"])
+@pytest.mark.parametrize("event_type", ["call_ended", "call_corrected", "alert"])
 def test_no_source_may_send_what_callrouter_itself_makes(event_type):
     assert "callrouter itself" in faults(body(event_type=event_type), accept_types={event_type})["event_type"]
 

@@ -49,6 +49,7 @@ rules:
     send: [crm]
 always: [archive]
 unmatched: [crm]
+alerts: none
 """
 
 

@@ -46,6 +46,18 @@ def test_one_that_cannot_is_replaced_and_remembered_with_the_reason(template: Te
     assert delivery.unfilled == [(template, why)] * 2
 
 
+def test_of_an_alert_every_template_says_its_sentence_or_leaves_it_to_the_plugin() -> None:
+    payload = {"sentence": "crm is <paused>."}
+    delivery = make_delivery("alert", event={"event_payload": payload}, rule=None)
+
+    assert delivery.is_alert
+    assert delivery.render(Template("Missed {{ event.from }}"), brackets) == "callrouter: crm is &lt;paused>."
+    assert delivery.unfilled == []
+    assert delivery.render(Template("Missed"), fallback="") == ""
+    assert len(delivery.unfilled) == 1
+    assert not make_delivery().is_alert
+
+
 def test_a_plugin_can_say_what_else_is_wrong_with_a_text() -> None:
     delivery = make_delivery()
 

@@ -32,6 +32,7 @@ rules:
     send: [pager, off]
 always: [archive]
 unmatched: drop
+alerts: none
 tests:
 """
 
@@ -98,6 +99,7 @@ destinations:
   crm: {type: web, url: "https://crm.example", body: "{{ event.event_type }}", headers: {X-Tag: "{{ event.tag }}"}}
 always: crm
 unmatched: drop
+alerts: none
 tests:
   - {name: a, call: busy, expect: crm, rendered: {crm: {headers.X-Tag: sales-callback, body: busy}}}
   - {name: b, call: busy, expect: crm, rendered: {crm: {headers.X-Tag: busy}}}

@@ -12,9 +12,10 @@ import pytest
 
 from router import calls, event, matching, samples
 from router.calls import Call
-from router.config import destinations, hours, rules, settings, sources
+from router.config import alerts, hours, policy, rules, settings, sources
 from router.filters import filters
 from router.matching.vocabulary import CHOICES, WORDS
+from router.retry import BreakerPolicy
 from router.store import State
 from router.testing import make_delivery
 from router.units import spell
@@ -37,12 +38,14 @@ def first_words(rows: list[tuple[str, ...]]) -> list[str]:
         # The package's own `load` hides the module of that name.
         ("Top level", importlib.import_module("router.config.load")._KEYS),
         ("Calls", ("settle", "stale_after")),
+        ("Alerts", alerts._KEYS),
         ("Intervals", hours._INTERVAL_KEYS),
         ("Time zones and holidays", hours._KEYS),
         ("Sources", sources._KEYS),
         ("Auth", sources._WAYS),
         ("Destinations", settings.COMMON),
-        ("Retry", destinations._RETRY),
+        ("Retry", policy.RETRY),
+        ("Breaker", policy.BREAKER),
     ],
 )
 def test_the_configuration_page_has_every_key_and_no_other(heading: str, keys: tuple[str, ...]) -> None:
@@ -55,6 +58,9 @@ def test_the_defaults_on_the_configuration_page_are_the_real_ones(tmp_path: Path
     real: dict[str, Any] = {
         "settle": spell(loaded.settle),
         "stale_after": spell(loaded.stale_after),
+        "every": spell(loaded.alerts.every),
+        "backlog": spell(loaded.alerts.backlog),
+        "disk": f"{loaded.alerts.disk:.0%}",
         "validation": loaded.sources["phone"].validation,
         "invalid": loaded.sources["phone"].invalid,
         "after_dead_letter": destination.after_dead_letter,
@@ -67,9 +73,25 @@ def test_the_defaults_on_the_configuration_page_are_the_real_ones(tmp_path: Path
         "max": spell(destination.retry.max),
         "give_up_after": spell(destination.retry.give_up_after),
     }
-    stated = {row[0].strip("`"): row[1].strip("`") for rows in CONFIGURATION.values() for row in rows}
+    others = {heading: rows for heading, rows in CONFIGURATION.items() if heading != "Breaker"}
+    stated = {row[0].strip("`"): row[1].strip("`") for rows in others.values() for row in rows}
 
     assert {key: stated[key] for key in real} == real
+
+
+def test_the_breaker_on_the_configuration_page_is_the_real_one() -> None:
+    usual = BreakerPolicy()
+
+    assert {row[0].strip("`"): row[1].strip("`") for row in CONFIGURATION["Breaker"]} == {
+        "failures": str(usual.failures),
+        "within": spell(usual.within),
+        "pause": spell(usual.pause),
+        "max": spell(usual.max),
+    }
+
+
+def test_the_configuration_page_has_every_word_for_an_answer() -> None:
+    assert first_words(CONFIGURATION["Answers"]) == list(policy.MEANINGS)
 
 
 def test_the_rules_page_has_every_key_of_a_condition_and_no_other() -> None:
@@ -113,7 +135,7 @@ def test_the_templates_page_has_every_name_and_every_filter_of_ours() -> None:
 def test_the_pages_name_every_end_of_a_delivery() -> None:
     text = (ROOT / "docs" / "http-api.md").read_text(encoding="utf-8")
 
-    assert [state.word for state in (State.DELIVERED, State.DEAD, State.EXPIRED) if f"`{state.word}`" not in text] == []
+    assert [state.word for state in State if state.finished and f"`{state.word}`" not in text] == []
 
 
 def test_every_metric_in_the_operations_page_exists() -> None:

@@ -17,10 +17,11 @@ from router.config import load
 from router.errors import Fault
 from router.inbox import NewEntry
 from router.inbox.segment import Segment
-from router.status import Disk, Findings, InboxStatus, Process, daemons, gather, readiness
+from router.status import BreakerStatus, Disk, Findings, InboxStatus, Process, breakers, daemons, gather, readiness
 from router.status.inbox import backlog
 from router.status.model import Daemon, DestinationStatus
 from router.status.troubles import command, troubles
+from router.store import NewDelivery, NewEvent
 from router.store.sqlite import SqliteStore
 
 NOW = 1_760_000_000.0
@@ -137,6 +138,66 @@ def test_a_paused_destination_is_not_also_said_to_be_behind():
     paused = replace(SLACK, paused_at=NOW - 9000, paused_reason="401", overdue_since=NOW - 8000, waiting=4)
 
     assert len(troubles(replace(WELL, destinations=(paused,)))) == 1
+
+
+ILL = BreakerStatus("open", NOW - 120, NOW + 30, "crm answered 503")
+
+
+def test_a_destination_left_alone_for_a_moment_needs_nobody_and_for_long_somebody():
+    short = replace(WELL, destinations=(replace(SLACK, waiting=3, breaker=ILL),))
+    long = replace(WELL, destinations=(replace(SLACK, waiting=3, breaker=replace(ILL, open_since=NOW - 600)),))
+
+    assert (levels(short), levels(long)) == (["note"], ["attention"])
+    [trouble] = troubles(long)
+    assert trouble.what == '"slack" is left alone for 10m, because everything sent to it failed: crm answered 503'
+
+
+def test_a_destination_left_alone_is_not_also_said_to_be_behind():
+    behind = replace(SLACK, waiting=3, overdue_since=NOW - 900, breaker=ILL)
+
+    assert levels(replace(WELL, destinations=(behind,))) == ["note"]
+
+
+def test_the_breakers_are_the_ones_that_the_worker_last_told_of(tmp_path):
+    (tmp_path / "worker.json").write_text(
+        json.dumps({"at": 1, "breakers": {"crm": {"state": "open", "since": 2, "next_try_at": 3, "reason": "503"}}})
+    )
+
+    assert breakers(tmp_path) == {"crm": BreakerStatus("open", 2, 3, "503")}
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"at": 1}', '{"breakers": {"crm": 1}}', '{"breakers": []}'])
+def test_a_worker_that_says_nothing_of_breakers_has_none_open(tmp_path, text):
+    (tmp_path / "worker.json").write_text(text)
+
+    assert breakers(tmp_path) == {}
+
+
+def test_outside_its_hours_a_destination_is_closed_and_what_waits_is_not_overdue(tmp_path):
+    (tmp_path / "config.yaml").write_text("""
+sources: {phone: {}}
+hours: {week: [{days: mon-fri, from: "09:00", to: "17:00"}], never: [{dates: 2020-01-01, from: "09:00", to: "17:00"}]}
+destinations:
+  office: {type: console, open: week}
+  museum: {type: console, open: never}
+always: [office, museum]
+unmatched: drop
+alerts: none
+""")
+    config = load(tmp_path / "config.yaml")
+    saturday, monday = 1795262400.0, 1795424400.0
+    with closing(SqliteStore.open(config.data)) as store:
+        store.know(config.destinations, {})
+        event = NewEvent(b"k", "phone", "c", "ringing", saturday, saturday, b"{}", {}, False, "v", [], False)
+        store.add_event(event, [NewDelivery(name, None, False) for name in config.destinations], now=saturday)
+
+    office, museum = gather(config, saturday + 3600).found.destinations
+    assert (office.closed, office.opens_at, office.overdue_since) == (True, monday, None)
+    assert (museum.closed, museum.opens_at, museum.overdue_since) == (True, None, None)
+
+    office, _ = gather(config, monday + 600).found.destinations
+    # It could be told for ten minutes, and not since Saturday.
+    assert (office.closed, office.opens_at, office.overdue_since) == (False, None, monday)
 
 
 def test_the_worst_is_said_first():
@@ -298,6 +359,7 @@ def config(tmp_path):
         destinations: {archive: {type: file, path: archive.jsonl}}
         always: [archive]
         unmatched: drop
+        alerts: none
         rules: []
     """
     (tmp_path / "config.yaml").write_text(textwrap.dedent(text))
@@ -351,7 +413,7 @@ def test_only_the_refused_events_of_the_last_day_that_are_still_refused_ask_for_
 
 def test_the_daemon_is_believed_about_what_is_off_rather_than_this_shell(config, living):
     (config.path).write_text(
-        "sources: {phone: {}}\nalways: [slack]\nunmatched: drop\n"
+        "sources: {phone: {}}\nalways: [slack]\nunmatched: drop\nalerts: none\n"
         'destinations: {slack: {type: slack, url: "${SLACK_URL}", optional: true}}\n'
     )
     here = load(config.path, {"SLACK_URL": "https://hooks.example/x"})

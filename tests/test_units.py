@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from router.units import Rate, duration, moment, rate, spell
+from router.units import Rate, duration, moment, moment_or_time, rate, spell
 
 
 @pytest.mark.parametrize(
@@ -89,3 +89,22 @@ def test_a_moment_is_on_the_given_clock_unless_it_names_a_zone(text: str, second
 def test_what_is_no_moment_is_refused_with_a_sentence(text: str) -> None:
     with pytest.raises(ValueError, match=r"is no date and time; write for example|is not between the years"):
         moment(text, UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("18:00", "2026-07-04T18:00+01:00"),
+        ("09:30", "2026-07-05T09:30+01:00"),
+        ("2026-07-06T10:00", "2026-07-06T10:00+01:00"),
+    ],
+)
+def test_a_time_of_day_is_the_next_one(text: str, expected: str) -> None:
+    london, now = ZoneInfo("Europe/London"), datetime.fromisoformat("2026-07-04T12:00+01:00").timestamp()
+
+    assert moment_or_time(text, london, now) == datetime.fromisoformat(expected).timestamp()
+
+
+def test_a_time_of_day_that_is_none_says_what_may_be_written() -> None:
+    with pytest.raises(ValueError, match=r"2026-01-04T10:00Z?.*or 18:00"):
+        moment_or_time("25:00", ZoneInfo("Europe/London"), 0.0)

@@ -23,9 +23,12 @@ INTERRUPTED = 130
 _SECTIONS = {
     "Set up": ("init", "check", "explain", "plan", "plugins", "schema"),
     "Run": ("run", "serve", "work", "send"),
-    "Look": ("status", "events", "calls", "deliveries"),
-    "Act": ("reload", "replay", "pause", "resume", "give-up"),
+    "Look": ("status", "events", "calls", "deliveries", "commands"),
+    "Act": ("reload", "replay", "cancel", "silence", "pause", "drain", "resume", "give-up"),
 }
+
+#: Commands whose module cannot have their name, because something here has it.
+_MODULES = {"commands": "trail"}
 
 
 class _Commands(click.Group):
@@ -37,7 +40,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.list_commands(ctx):
             return None
-        module = importlib.import_module(f"router.cli.{cmd_name.replace('-', '_')}")
+        module = importlib.import_module(f"router.cli.{_MODULES.get(cmd_name, cmd_name.replace('-', '_'))}")
         command: click.Command = module.command
         command.short_help = (module.__doc__ or "").strip()
         return command

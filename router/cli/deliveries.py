@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from datetime import tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from router.cli import options, screen
 from router.cli.screen import Cell, Column
 
 if TYPE_CHECKING:
-    from router.store import AttemptRow, DeliveryRow, Reading
+    from router.store import AnswerRow, AttemptRow, DeliveryRow, Reading
 
 
 @click.command("deliveries", epilog=options.exits(no="there is no delivery ID"))
@@ -23,12 +24,15 @@ if TYPE_CHECKING:
 @click.option("--rule", metavar="NAME", help="Only those that this rule asked for.")
 @click.option("--call", metavar="UUID", help="Only of this call.")
 @click.option("--event", "event_id", metavar="ID", type=int, help="Only of this event.")
+@click.option("--silence", metavar="ID", type=int, help="Only what this silence has caught.")
 @options.since_option
 @options.limit_option
 @options.config_option
 @options.json_option("JSON, one delivery a line")
 def command(delivery_id: int | None, limit: int, config_path: Path, as_json: bool, **where: Any) -> int:
-    """List deliveries (one event owed to one destination), newest first; with ID, show one with its attempts.
+    """List deliveries (one event owed to one destination), newest first; with ID, show one.
+
+    One is shown with its attempts, and with the last answer of its destination that was kept.
 
     \b
     ready      first in line of its call; attempted when it is due
@@ -38,19 +42,24 @@ def command(delivery_id: int | None, limit: int, config_path: Path, as_json: boo
     delivered  the destination has accepted it
     dead       a dead letter: never accepted, and no longer tried; callrouter replay tries again
     expired    older than the destination's expire before it could be sent
-    cancelled, silenced    an operator wanted it so
+    cancelled  an operator wanted it so, or its destination was being drained
+    silenced   a silence has caught it; callrouter replay --state silenced sends it after all
     """
     config = options.load_to_look(config_path)
     now = time.time()
     with options.reading(config) as store:
         rows = _rows(store, delivery_id, limit, where)
         attempts = store.attempts(rows[0].id) if rows and delivery_id is not None else []
+        answer = store.answer(rows[0].id) if rows and delivery_id is not None else None
     if as_json:
         for row in rows:
             document = _document(row)
-            screen.emit(document if delivery_id is None else {**document, "history": [*map(_attempt, attempts)]})
+            more = {"history": [*map(_attempt, attempts)], "answer": answer and asdict(answer)}
+            screen.emit(document if delivery_id is None else document | more)
     elif delivery_id is not None and rows:
         _show(rows[0], attempts, config.timezone, now)
+        if answer is not None:
+            _show_answer(answer)
     elif rows:
         _list(rows, config.timezone, now)
     return screen.end(found=bool(rows), wanted=delivery_id, what="delivery")
@@ -138,6 +147,18 @@ def _show(row: DeliveryRow, attempts: list[AttemptRow], zone: tzinfo, now: float
             ],
             indent=2,
         )
+
+
+def _show_answer(answer: AnswerRow) -> None:
+    took = f"{1000 * answer.seconds:,.0f} ms"
+    screen.say(f"\nLast answer: {answer.status}, to attempt {answer.attempt}, after {took}")
+    screen.pairs(list(answer.headers.items()), indent=2)
+    if answer.body:
+        screen.say()
+        for line in screen.safe_lines(answer.body).split("\n"):
+            screen.say(f"  {line}".rstrip())
+        if answer.cut:
+            screen.say("  … (the rest was not kept)")
 
 
 def _document(row: DeliveryRow) -> dict[str, Any]:

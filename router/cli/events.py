@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.argument("event_id", metavar="[ID]", type=int, required=False)
 @click.option("--source", metavar="NAME", help="Only from this source.")
 @click.option("--call", metavar="UUID", help="Only of this call.")
-@click.option("--type", "event_type", metavar="TYPE", help="Only of this event type: ringing, call_ended, …")
+@click.option("--type", "event_type", metavar="TYPE", help="Only of this event type: ringing, call_ended, alert, …")
 @options.since_option
 @click.option("--rejected", is_flag=True, help="List refused events instead (the quarantine), with what was wrong.")
 @click.option("--unmatched", is_flag=True, help="Only those that no rule matched.")

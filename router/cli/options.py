@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import getpass
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 if TYPE_CHECKING:
     from router.config.model import Config, Source
+    from router.status import Daemon
     from router.store import Reading, State
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -56,7 +57,7 @@ def json_option(what: str) -> Callable[[F], F]:
 
 
 class Ago(click.ParamType[float]):
-    """A duration before now (``2h``, ``3d``), as the moment it names."""
+    """A duration before now (``2h``, ``3d``), or a moment with its zone, as the moment it names."""
 
     name = "duration"
 
@@ -65,13 +66,27 @@ class Ago(click.ParamType[float]):
 
         if isinstance(value, float):
             return value
+        if (moment := _moment(str(value))) is not None:
+            return moment
         try:
             return time.time() - duration(str(value))
         except ValueError as ex:
-            self.fail(str(ex), param, ctx)
+            self.fail(f"{ex}; or a moment with its zone, 2026-01-04T10:00:00Z", param, ctx)
 
 
-since_option = click.option("--since", type=Ago(), metavar="DURATION", help="Only the last 30m, 2h, 3d, …")
+def _moment(text: str) -> float | None:
+    from datetime import datetime
+
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found.timestamp() if found.tzinfo else None
+
+
+since_option = click.option(
+    "--since", type=Ago(), metavar="WHEN", help="Only the last 30m, 2h, 3d, …; or since a moment, 2026-01-04T10:00:00Z."
+)
 limit_option = click.option(
     "--limit", type=click.IntRange(min=1), default=50, show_default=True, metavar="N", help="At most this many."
 )
@@ -122,21 +137,6 @@ def who() -> str:
         return "unknown"
 
 
-def record(config_path: Path, action: str, arguments: Mapping[str, Any]) -> str:
-    """Record one command for the worker and return what to tell the operator.
-
-    ``arguments["destination"]``, where there is one, must be known to the configuration or to the store: raises
-    click.UsageError otherwise. Raises ConfigError and StoreError.
-    """
-    from router.commands import CommandFile
-
-    config = load_to_look(config_path)
-    if "destination" in arguments:
-        know(config, str(arguments["destination"]))
-    number = CommandFile(config.data).append(action, arguments, who=who(), now=time.time())
-    return f"Recorded as command {number}. {carried_out(config)}"
-
-
 def know(config: Config, destination: str) -> None:
     """Return when *destination* is one of ours, also a former one; raises click.UsageError with the likely ones."""
     if destination in config.destinations:
@@ -157,11 +157,21 @@ def know(config: Config, destination: str) -> None:
         raise click.UsageError(f'No destination is called "{destination}"; {hint}')
 
 
-def carried_out(config: Config) -> str:
-    """Say when a recorded command takes effect."""
+def living(config: Config) -> list[Daemon]:
+    """Return the daemons that run on the data of *config*."""
     from router.status import daemons
 
-    if any(one.alive and "worker" in one.roles for one in daemons(config.data)):
+    return [one for one in daemons(config.data) if one.alive]
+
+
+def delivers(config: Config) -> bool:
+    """Return whether a daemon runs that carries commands out."""
+    return any("worker" in one.roles for one in living(config))
+
+
+def carried_out(config: Config) -> str:
+    """Say when a recorded command takes effect."""
+    if delivers(config):
         return "The running daemon carries it out now."
     return "The daemon is not running; it carries this out when it starts."
 

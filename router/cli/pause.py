@@ -6,18 +6,19 @@ from pathlib import Path
 
 import click
 
-from router.cli import options, screen
+from router.cli import options, recording
 
 
-@click.command("pause", epilog=options.exits())
+@click.command("pause", epilog=options.exits(no="the daemon ended before it was carried out"))
 @click.argument("destination")
 @click.option("--reason", default="paused by hand", show_default=True, metavar="TEXT", help="Shown by status.")
+@recording.wait_option
 @options.config_option
-def command(destination: str, reason: str, config_path: Path) -> None:
+def command(destination: str, reason: str, wait: bool | None, config_path: Path) -> int:
     """Stop sending to DESTINATION until callrouter resume.
 
     What is owed to it waits and is not lost, however long the pause; only deliveries with a time limit (expire, or
     give_up_after) end when that comes. Callrouter pauses a destination by itself when it refuses everything, for
     example after its token was revoked.
     """
-    screen.talk(options.record(config_path, "pause", {"destination": destination, "reason": reason}))
+    return recording.record_for(options.load_to_look(config_path), "pause", destination, {"reason": reason}, wait=wait)

@@ -11,6 +11,7 @@ import click
 
 from router.cli import options, screen
 from router.cli.screen import Cell, Column
+from router.units import spell
 
 if TYPE_CHECKING:
     from router.config.model import Config
@@ -49,6 +50,8 @@ def _show(status: Status, config: Config) -> None:
     _sources(found)
     screen.say()
     _destinations(found)
+    screen.say()
+    _alerts(found, config)
     screen.say()
     _machine(found, config)
     if status.troubles:
@@ -148,7 +151,24 @@ def _standing(one: DestinationStatus, found: Findings) -> Cell:
         return f"disabled: {one.disabled}", "dim"
     if one.paused_at is not None:
         return f"paused {screen.age(one.paused_at, found.now)}: {one.paused_reason}{held}", "yellow"
+    if one.drained_at is not None:
+        return f"draining {screen.age(one.drained_at, found.now)}: {one.drain_reason}{held}", "yellow"
+    if one.breaker is not None:
+        failing = f"breaker {one.breaker.state}, since {screen.age(one.breaker.open_since, found.now)}"
+        return f"{failing}: {one.breaker.reason}{held}", "yellow"
+    if one.closed:
+        opens = "not in the next two years" if one.opens_at is None else f"in {spell(round(one.opens_at - found.now))}"
+        return f"closed, opens {opens}{held}", "dim"
     return f"on{held}", "green" if not held else "yellow"
+
+
+def _alerts(found: Findings, config: Config) -> None:
+    off = [f"{name} (disabled: {why})" if why else name for name, why in found.alerts_to.items()]
+    screen.say("Alerts        " + (f"to {', '.join(off)}" if off else "none: nobody is told"))
+    for one in found.alerts:
+        told = ", ".join(f"{name} {state}" for name, state in one.told.items()) or "nobody is told"
+        at = screen.when(one.made_at, config.timezone, found.now)
+        screen.paragraph(f"              {at}  {screen.safe(one.sentence)} ({told})", hanging=16)
 
 
 def _machine(found: Findings, config: Config) -> None:

@@ -23,11 +23,18 @@ TOP: Mapping[str, str] = {
     "rules": "Who hears of what. Every rule that matches fires.",
     "always": "Destinations that hear of every event of a sender.",
     "unmatched": "Destinations of events that no rule matches, or drop.",
+    "alerts": "Who is told of dead letters, paused destinations, refused events, a backlog and a full disk, or none.",
     "tests": "Calls, and who must hear of them; callrouter check runs them.",
 }
 CALLS: Mapping[str, str] = {
     "settle": "How long after the end of an unanswered call call_ended waits for later news.",
     "stale_after": "A call that is silent for so long is over, with outcome unknown.",
+}
+ALERTS: Mapping[str, str] = {
+    "to": "Destinations that are told.",
+    "every": "At most one alert in so long about one thing that goes on.",
+    "backlog": "An alert when something has waited for so long.",
+    "disk": "An alert when less of the disk is free: 10%.",
 }
 HOURS: Mapping[str, str] = {
     "intervals": "When it is open.",
@@ -59,6 +66,9 @@ DESTINATION: Mapping[str, str] = {
     "type": "Which plugin tells it.",
     "retry": "How long to wait between attempts, and when to give up.",
     "expire": "News older than this is not sent any more.",
+    "open": "Hours within which it is told; outside, what is owed waits until they open.",
+    "answers": "What a status means here: {409: done, 404: again, 5xx: dead, 403: pause}.",
+    "breaker": "When it is left alone for a while because everything fails; or none.",
     "concurrency": "At most so many attempts under way at once.",
     "rate": "At most so many attempts in a time: 10/s, 60/m.",
     "order": "call: the events of one call one after the other. none: each as soon as it can be sent.",
@@ -67,7 +77,9 @@ DESTINATION: Mapping[str, str] = {
     "timeout": "Time limit of one whole attempt.",
     "allow_private": "false refuses loopback and private addresses.",
     "ca": "A file of certificate authorities to trust instead of the public ones.",
+    "certificate": "The certificate that callrouter shows: a file with certificate and key, or {file: …, key: …}.",
     "proxy": "An HTTP proxy to go through.",
+    "keep_answers": "true keeps what it answers to what it accepts, too; other answers are kept anyway.",
     "enabled": "false switches it off: nothing is kept for it meanwhile.",
     "optional": "true: while a variable in its settings is unset, it is off, and that is no error.",
     "description": "For people.",
@@ -79,6 +91,12 @@ RETRY: Mapping[str, str] = {
     "max": "No wait is longer.",
     "give_up_after": "A dead letter after so long.",
     "attempts": "A dead letter after so many attempts.",
+}
+BREAKER: Mapping[str, str] = {
+    "failures": "It opens when so many deliveries failed one after the other.",
+    "within": "All of them within so long.",
+    "pause": "How long nothing is sent then, before one delivery tries again.",
+    "max": "The pause doubles with each try that fails, up to this.",
 }
 RULE: Mapping[str, str] = {
     "name": "Its own name, for tables, logs and explanations.",

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from pathlib import Path
+import re
+from collections.abc import Collection, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from router.config import scalars
+from router.config.certificates import Certificates
 from router.config.fields import Fields, check_name
 from router.config.located import Block, Text, bare, texts
 from router.config.model import SWITCHED_OFF, Destination
+from router.config.policy import PolicyReader
 from router.config.problems import Problems, guess, nearest
 from router.config.settings import COMMON, PluginSettings
 from router.config.wording import Wording
 from router.plugin import Plugin, Settings
 from router.registry import Registry
-from router.retry import RetryPolicy
 from router.secret import Secret
 from router.units import rate
 
 _NOT_BUILT = {
-    "open": "leave it out: deliveries are made at any hour",
-    "hold": "leave it out: deliveries are made at any hour",
+    "hold": "leave it out; with open: HOURS it waits until they open",
     "digest": "leave it out: each event is a delivery of its own",
 }
-_RETRY = ("first", "factor", "max", "give_up_after", "attempts")
 #: Words that mean something else where a destination is named.
 _RESERVED = ("drop", "none")
 
@@ -70,9 +70,18 @@ def _complete(destination: Block, given: Mapping[Text, Any]) -> None:
 
 
 def read_destinations(
-    destinations: Block, registry: Registry, folder: Path, wording: Wording, problems: Problems
+    destinations: Block,
+    registry: Registry,
+    certificates: Certificates,
+    wording: Wording,
+    problems: Problems,
+    *,
+    hours: Collection[str] = (),
 ) -> dict[str, Destination]:
-    """Return every destination by its name, as far as it could be read; *wording* gathers their templates."""
+    """Return every destination by its name, as far as it could be read; *wording* gathers their templates.
+
+    *hours* are the names that ``open:`` can have.
+    """
     found: dict[str, Destination] = {}
     for name, value in destinations.items():
         key = destinations.key(name)
@@ -82,7 +91,8 @@ def read_destinations(
         if not isinstance(value, Block):
             problems.error(key, f'destination "{name}" needs a block of keys', "write at least its type:")
             continue
-        destination = _Reader(key, value, registry, folder, wording=wording, problems=problems).destination()
+        reader = _Reader(key, value, registry, certificates, hours=hours, wording=wording, problems=problems)
+        destination = reader.destination()
         if destination is not None:
             found[str(name)] = destination
     _check_former_names(destinations, problems)
@@ -91,12 +101,21 @@ def read_destinations(
 
 class _Reader:
     def __init__(
-        self, key: Text, block: Block, registry: Registry, folder: Path, *, wording: Wording, problems: Problems
+        self,
+        key: Text,
+        block: Block,
+        registry: Registry,
+        certificates: Certificates,
+        *,
+        hours: Collection[str],
+        wording: Wording,
+        problems: Problems,
     ) -> None:
         self._key = key
         self._block = block
         self._registry = registry
-        self._folder = folder
+        self._certificates = certificates
+        self._hours = hours
         self._wording = wording
         self._problems = problems
         self._where = f'destination "{key}"'
@@ -117,7 +136,7 @@ class _Reader:
         reader = PluginSettings(
             plugin, self._key, self._block, common=common, wording=self._wording, problems=self._problems
         )
-        settings = reader.read(self._folder)
+        settings = reader.read(self._certificates.folder)
         # A shared key counts too: without its proxy's address a destination must not be told directly.
         unset = next((text.unset for text in texts(self._block) if text.unset), None)
         rest = self._rest(fields, plugin)
@@ -158,8 +177,12 @@ class _Reader:
                 f"{self._where} cannot have order: none: each of its deliveries builds on the one before",
                 "write order: call, or remove the key",
             )
+        policy = PolicyReader(fields, self._hours, self._problems, where=self._where)
         return {
-            "retry": self._retry(fields),
+            "retry": policy.retry(),
+            "breaker": policy.breaker(),
+            "answers": policy.answers(),
+            "open": policy.open(),
             "order": order,
             "after_dead_letter": fields.read("after_dead_letter", scalars.choice("continue", "hold"), "continue"),
             "unknown": fields.read("unknown", scalars.choice("retry", "hold"), "retry"),
@@ -168,46 +191,22 @@ class _Reader:
             "timeout": fields.read("timeout", scalars.duration, 30.0),
             "expire": fields.read("expire", scalars.duration),
             "allow_private": fields.read("allow_private", scalars.boolean, True),
-            "ca": fields.read("ca", self._certificates),
+            "ca": fields.read("ca", self._certificates.authorities),
+            "certificate": self._certificates.own(fields),
             "proxy": fields.read("proxy", _proxy),
+            "keep_answers": fields.read("keep_answers", scalars.boolean, False),
             "formerly": fields.read("formerly", scalars.word),
             "description": fields.read("description", scalars.text, ""),
         }
 
-    def _retry(self, fields: Fields) -> RetryPolicy:
-        block = fields.block("retry")
-        if block is None:
-            return RetryPolicy()
-        inner = Fields(block, self._problems, where=f"retry of {self._where}", known=_RETRY)
-        usual = RetryPolicy()
-        policy = RetryPolicy(
-            first=inner.read("first", scalars.duration, usual.first),
-            factor=inner.read("factor", scalars.factor, usual.factor),
-            max=inner.read("max", scalars.duration, usual.max),
-            give_up_after=inner.read("give_up_after", scalars.duration, usual.give_up_after),
-            attempts=inner.read("attempts", scalars.whole(1, 1000)),
-        )
-        if policy.first > policy.max:
-            self._problems.error(
-                block.key("first" if "first" in block else "max"),
-                f"retry of {self._where}: the first wait is longer than the longest",
-                "make max at least as long as first",
-            )  # fmt: skip
-        return policy
-
-    def _certificates(self, value: str) -> Path:
-        path = self._folder / scalars.text(value)
-        try:
-            readable = path.is_file()
-        except (OSError, ValueError):
-            readable = False
-        if not readable:
-            raise ValueError(f'there is no file "{value}"')
-        return path
-
 
 def _proxy(value: str) -> Secret:
-    if not value.startswith(("http://", "https://")):
+    try:
+        url = urlsplit(value)
+        usable = url.scheme == "http" and url.hostname is not None and url.port != 0
+    except ValueError:
+        usable = False
+    if not usable or re.search(r"[\s\x00-\x1f]", value):
         raise ValueError("this is no proxy; write for example http://proxy.example:3128")
     return Secret(value)
 

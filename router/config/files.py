@@ -49,6 +49,11 @@ class Files:
         return content
 
     @property
+    def remembered(self) -> bool:
+        """Whether this reads what was remembered, not what is on disk."""
+        return self._kept is not None
+
+    @property
     def version(self) -> str:
         """A digest of the files read so far, in that order, secrets excepted; of a single file it is the file's own."""
         digests = list(self._digests.values())

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from router.config import scalars
+from router.config.alerts import read_alerts
+from router.config.certificates import Certificates
 from router.config.destinations import apply_defaults, read_destinations
 from router.config.documents import include, read_first
 from router.config.doubts import doubt_rules, doubt_secrets, doubt_twins
@@ -33,9 +35,8 @@ from router.registry import Registry, discover
 
 _KEYS = ("include", "listen", "admin", "store", "timezone", "region", "own_numbers", "trusted_proxies", "plugins",
          "calls", "hours", "lists", "sources", "defaults", "destinations", "rules", "always", "unmatched",
-         "tests")  # fmt: skip
+         "alerts", "tests")  # fmt: skip
 _NOT_BUILT = {
-    "alerts": "watch callrouter status and /metrics meanwhile",
     "retention": "leave it out",
 }
 
@@ -63,7 +64,8 @@ def load(
         include(root, path, files, problems)
         variables = Variables(environ, path.resolve().parent, files, problems, forgiving=to_look)
         variables.fill(root)
-        config = _Loader(root, path, files, problems).config(registry)
+        certificates = Certificates(path.resolve().parent, proved=not (files.remembered or to_look))
+        config = _Loader(root, path, files, certificates, problems).config(registry)
         problems.raise_errors()
         return replace(config, unset=tuple(variables.unset) if to_look else (), snapshot=files.read_so_far)
 
@@ -81,10 +83,11 @@ def _no_collections() -> Iterator[None]:
 
 
 class _Loader:
-    def __init__(self, root: Block, path: Path, files: Files, problems: Problems) -> None:
+    def __init__(self, root: Block, path: Path, files: Files, certificates: Certificates, problems: Problems) -> None:
         self._root = root
         self._path = path
         self._folder = path.resolve().parent
+        self._certificates = certificates
         self._files = files
         self._problems = problems
         self._fields = Fields(root, problems, known=_KEYS, not_built=_NOT_BUILT)
@@ -104,18 +107,15 @@ class _Loader:
         sources = read_sources(source_block, listen, problems)
         apply_defaults(fields.block("defaults"), destination_block, problems)
         wording = Wording(problems)
-        destinations = read_destinations(destination_block, registry, self._folder, wording, problems)
-        lists = read_lists(fields.block("lists") or Block(), self._path.parent, self._files, problems)
-        rules = RuleReader(
-            destination_block,
-            sources,
-            OverrideReader(destinations, wording, problems),
-            problems,
-            region=region,
-            hours=hours.keys(),
-            lists=lists,
+        named = hours.keys()
+        destinations = read_destinations(
+            destination_block, registry, self._certificates, wording, problems, hours=named
         )
+        lists = read_lists(fields.block("lists") or Block(), self._path.parent, self._files, problems)
+        overrides = OverrideReader(destinations, wording, problems)
+        rules = RuleReader(destination_block, sources, overrides, problems, region=region, hours=named, lists=lists)
         routes = rules.read(fields)
+        alerts = read_alerts(fields, rules, problems)
         rules.warn_of_the_unused(destination_block)
         tests = TestReader(
             self._path, problems, destinations=destinations, named=destination_block, sources=sources, zone=timezone
@@ -123,9 +123,8 @@ class _Loader:
         if not problems.errors:
             doubt_rules(routes, rules.names, problems)
             doubt_twins(routes, destinations, destination_block, problems)
-            doubt_secrets("source", source_block, problems)
-            doubt_secrets("destination", destination_block, problems)
-        own_numbers = frozenset(fields.each("own_numbers", scalars.phone_number(region)))
+            for kind, block in (("source", source_block), ("destination", destination_block)):
+                doubt_secrets(kind, block, problems)
         config = Config(
             path=self._path,
             version=self._files.version,
@@ -134,7 +133,7 @@ class _Loader:
             data=fields.read("store", scalars.store(self._folder), self._folder / "data"),
             timezone=timezone,
             region=region,
-            own_numbers=own_numbers,
+            own_numbers=frozenset(fields.each("own_numbers", scalars.phone_number(region))),
             trusted_proxies=tuple(fields.each("trusted_proxies", scalars.network)),
             sources=sources,
             destinations=destinations,
@@ -142,6 +141,7 @@ class _Loader:
             settle=calls.read("settle", scalars.duration_or_none, 5.0) if calls else 5.0,
             hours=hours,
             stale_after=calls.read("stale_after", scalars.duration, 14400.0) if calls else 14400.0,
+            alerts=alerts,
             tests=tests,
             warnings=problems.in_file_order(),
         )

@@ -16,7 +16,7 @@ from router.errors import Problem
 from router.event import CallEvent
 from router.hours import Hours
 from router.plugin import Plugin, Settings
-from router.retry import RetryPolicy
+from router.retry import BreakerPolicy, RetryPolicy
 from router.routes import Routes
 from router.secret import Secret
 from router.units import Rate
@@ -67,6 +67,12 @@ class Destination:
     order: Literal["call", "none"]
     after_dead_letter: Literal["continue", "hold"] = "continue"
     unknown: Literal["retry", "hold"] = "retry"
+    #: Status → what it means here: done, again, dead or pause. Any other means what it means everywhere.
+    answers: Mapping[int, str] = field(default_factory=dict)
+    #: When to leave it alone for a while; None: never.
+    breaker: BreakerPolicy | None = field(default_factory=BreakerPolicy)
+    #: The name of the hours within which it is told; None: at any hour.
+    open: str | None = None
     concurrency: int = 32
     rate: Rate | None = None
     #: Seconds for one whole attempt: connect, TLS, headers and body.
@@ -76,9 +82,27 @@ class Destination:
     #: False refuses loopback and private addresses; link-local and metadata addresses are refused always.
     allow_private: bool = True
     ca: Path | None = None
+    #: The files of the client certificate and of its key.
+    certificate: tuple[Path, Path] | None = None
     proxy: Secret | None = None
+    #: True keeps the destination's answer to what it accepted as well.
+    keep_answers: bool = False
     formerly: str | None = None
     description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Alerts:
+    """Who is told that callrouter itself needs somebody, how often, and from when on."""
+
+    #: Nobody, where empty.
+    to: tuple[str, ...] = ()
+    #: Seconds between two alerts about one thing that goes on.
+    every: float = 3600.0
+    #: Seconds that a delivery or an accepted event may wait.
+    backlog: float = 900.0
+    #: The share of the disk that must be free.
+    disk: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +149,7 @@ class Config:
     settle: float = 5.0
     #: Seconds of silence after which an open call ends with outcome unknown.
     stale_after: float = 14400.0
+    alerts: Alerts = field(default_factory=Alerts)
     #: Run by ``callrouter check``, never by a daemon.
     tests: tuple[ConfigTest, ...] = ()
     #: Why parts of it are missing, where it was loaded only to look; never in a daemon.
@@ -148,3 +173,11 @@ class Config:
         """Return the settings with which *destination* hears of what *rule* sends it (None: what no rule does)."""
         own = self._overrides.get((rule, destination)) if rule is not None else None
         return own or self.destinations[destination].settings
+
+    def next_open(self, destination: str, moment: float) -> float | None:
+        """Return the first moment from *moment* on at which *destination* is open: itself if it is; None: not in years.
+
+        One without hours, or that is not known, is always open.
+        """
+        one = self.destinations.get(destination)
+        return moment if one is None or one.open is None else self.hours[one.open].next_opening(moment)

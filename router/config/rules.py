@@ -70,7 +70,7 @@ class RuleReader:
                 rules.append(self._rule(entry))
             else:
                 self._problems.error(entry, "a rule needs a block of keys", f"allowed are {', '.join(_KEYS)}")
-        always = self._names(root, "always")
+        always = self.named(root, "always")
         unmatched = self._unmatched(root)
         self._complete = self._problems.errors == errors_before
         routes = Routes(tuple(rule for rule in rules if rule), always, unmatched)
@@ -83,7 +83,7 @@ class RuleReader:
         for name in block if self._complete else ():
             if name not in self._used:
                 text = f'nobody sends to destination "{name}"'
-                self._problems.warning(block.key(name), text, "name it under send:, always: or unmatched:")
+                self._problems.warning(block.key(name), text, "name it under send:, always:, unmatched: or alerts:")
 
     def _rule(self, block: Block) -> Rule | None:
         name = block.get("name")
@@ -133,7 +133,11 @@ class RuleReader:
             if value in ("none", "false", "no", "ignore"):
                 self._problems.error(value, f'unmatched: "{value}" is not possible', "did you mean drop?")
                 return ()
-        return self._names(root, "unmatched")
+        return self.named(root, "unmatched")
+
+    def named(self, fields: Fields, key: str) -> tuple[str, ...]:
+        """Return the destinations under *key*, which are told something; a mistake is reported."""
+        return self._names(fields, key)
 
     def _names(
         self, fields: Fields, key: str, rule: str = "", overrides: dict[str, Settings] | None = None

@@ -76,6 +76,14 @@ def factor(value: str) -> float:
     return float(value)
 
 
+def share(value: str) -> float:
+    """Return a part of the whole that is written in percent."""
+    if not re.fullmatch(r"[0-9]{1,2}(\.[0-9]{1,3})?%", value) or float(value[:-1]) == 0:
+        hint = f'did you mean "{value}%"?' if re.fullmatch(r"[1-9][0-9]?", value) else "write for example 10%"
+        raise ValueError(f'"{value}" is no share of the whole; {hint}')
+    return float(value[:-1]) / 100
+
+
 def duration(value: str) -> float:
     """Return seconds, more than none."""
     seconds = units.duration(value)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from router.config import described
+from router.config.policy import MEANINGS
 from router.event import EVENT_TYPES, OWN_TYPES
 from router.matching.vocabulary import BLOCKS, CHOICES, EVENT, KINDS, WORDS, Kind
 from router.plugin import Plugin, Settings
@@ -68,6 +69,7 @@ def schema(registry: Registry) -> Schema:
         "definitions": {
             **_PIECES,
             "retry": _retry(),
+            "breaker": _breaker(),
             "condition": _condition(),
             **{f"is-{kind}": _test(kind) for kind in sorted({*KINDS.values()})},
             **{f"to-{kind}": _destination(plugin) for kind, plugin in plugins.items()},
@@ -102,8 +104,14 @@ def _top(plugins: Mapping[str, type[Plugin[Settings]]]) -> dict[str, Schema]:
         "rules": {"type": "array", "items": _piece("rule")},
         "always": _NAMES,
         "unmatched": {"anyOf": [{"const": "drop"}, _NAMES]},
+        "alerts": {"anyOf": [{"const": "none"}, _NAMES, _alerts()]},
         "tests": {"type": "array", "items": _piece("test")},
     }
+
+
+def _alerts() -> Schema:
+    keys = {"to": _NAMES, "every": _DURATION, "backlog": _DURATION, "disk": _pattern(r"^\d+(\.\d+)?%$")}
+    return _block(described.ALERTS, keys, required=("to",))
 
 
 def _hours() -> Schema:
@@ -148,8 +156,8 @@ def _source() -> dict[str, Schema]:
 
 # Destinations -------------------------------------------------------------------------------------------
 
-_DEFAULTS = ("retry", "expire", "concurrency", "rate", "order", "after_dead_letter", "unknown", "timeout",
-             "allow_private", "ca", "proxy")  # fmt: skip
+_DEFAULTS = ("retry", "expire", "open", "order", "after_dead_letter", "unknown", "answers", "breaker", "concurrency",
+             "rate", "timeout", "allow_private", "ca", "certificate", "proxy", "keep_answers")  # fmt: skip
 
 
 def _any_destination(plugins: Mapping[str, type[Plugin[Settings]]]) -> Schema:
@@ -182,10 +190,28 @@ def _retry() -> Schema:
     return _block(described.RETRY, {**waits, "give_up_after": _DURATION, "attempts": _WHOLE})
 
 
+def _breaker() -> Schema:
+    keys = {"failures": _WHOLE, "within": _DURATION, "pause": _DURATION, "max": _DURATION}
+    return {"anyOf": [{"const": "none"}, _block(described.BREAKER, keys)]}
+
+
+def _answers() -> Schema:
+    return {
+        "type": "object",
+        "patternProperties": {"^[345]([0-9][0-9]|xx)$": _or_variable({"enum": [*MEANINGS]})},
+        "additionalProperties": False,
+        "minProperties": 1,
+    }
+
+
 def _common() -> dict[str, Schema]:
+    pair: dict[str, Schema] = {"file": {"type": "string"}, "key": {"type": "string"}}
     return {
         "retry": _piece("retry"),
         "expire": _DURATION,
+        "open": {"type": "string"},
+        "answers": _answers(),
+        "breaker": _piece("breaker"),
         "concurrency": _WHOLE,
         "rate": _pattern(r"^\d+/(s|m|h|d)$"),
         "order": {"enum": ["call", "none"]},
@@ -194,7 +220,9 @@ def _common() -> dict[str, Schema]:
         "timeout": _DURATION,
         "allow_private": _TRUTH,
         "ca": {"type": "string"},
+        "certificate": {"anyOf": [{"type": "string"}, _block({}, pair, required=("file", "key"))]},
         "proxy": {"type": "string"},
+        "keep_answers": _TRUTH,
         "enabled": _TRUTH,
         "optional": _TRUTH,
         "description": _TEXT,

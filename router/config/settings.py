@@ -21,8 +21,10 @@ from router.plugin import Plugin, Secret, Settings
 from router.templates import MalformedTemplate
 
 #: The keys that every destination has, whatever its plugin.
-COMMON = ("type", "retry", "expire", "concurrency", "rate", "order", "after_dead_letter", "unknown", "timeout",
-          "allow_private", "ca", "proxy", "enabled", "optional", "description", "formerly")  # fmt: skip
+COMMON = ("type", "retry", "expire", "open", "order", "after_dead_letter", "unknown", "answers", "breaker",
+          "concurrency", "rate", "timeout", "allow_private", "ca", "certificate", "proxy", "keep_answers", "enabled",
+          "optional", "description",
+          "formerly")  # fmt: skip
 
 _SENTENCES: Mapping[str, str] = {
     "int_parsing": "needs a whole number", "int_type": "needs a whole number", "int_from_float": "needs a whole number",
@@ -229,7 +231,7 @@ def _parts(annotation: Any) -> Iterator[Any]:
 
 def _holds_secret(annotation: Any, inside: tuple[Any, ...] = ()) -> bool:
     return any(
-        part is Secret
+        (isinstance(part, type) and issubclass(part, Secret))
         or (
             isinstance(part, type)
             and issubclass(part, BaseModel)

@@ -13,7 +13,7 @@ from router.config.fields import Fields, check_name
 from router.config.located import Block, Text, Value, texts
 from router.config.model import Address, Source
 from router.config.problems import Problems
-from router.event import OWN_TYPES
+from router.event import ALERT, ALERT_SOURCE, OWN_TYPES
 from router.secret import Secret
 
 _KEYS = ("auth", "validation", "accept_types", "invalid")
@@ -27,6 +27,10 @@ def read_sources(sources: Block, listen: Address, problems: Problems) -> dict[st
     for name, value in sources.items():
         key = sources.key(name)
         check_name("source", key, problems)
+        if name == ALERT_SOURCE:
+            problems.error(
+                key, f'"{name}" cannot be the name of a source: alerts come from it', "call it something else"
+            )
         # `wavix:` with nothing after it is a source that takes every default.
         block: Value = _empty(key) if isinstance(value, Text) and value.null else value
         if isinstance(block, Block):
@@ -61,7 +65,7 @@ def _source(key: Text, block: Block, listen: Address, problems: Problems) -> Sou
 
 
 def _event_type(value: str) -> str:
-    if value in OWN_TYPES:
+    if value in OWN_TYPES or value == ALERT:
         raise ValueError(f'"{value}" is an event of callrouter\'s own; no source may send it')
     if not re.fullmatch(r"[A-Za-z0-9_.-]+", value):
         raise ValueError(f'"{value}" is no event type: it has letters, digits, "_", "." and "-"')

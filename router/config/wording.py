@@ -16,6 +16,7 @@ from router.config.problems import Problems
 from router.config.reach import can_match
 from router.config.trials import Trial
 from router.config.vocabulary import Mistake, Vocabulary, mistakes
+from router.places import Url
 from router.routes import Routes, Rule
 from router.templates import CannotFillIn, MalformedTemplate, Template
 
@@ -28,8 +29,14 @@ class _Written:
     #: The rule with a text of its own; None: it is the destination's.
     rule: str | None
     setting: str
-    template: Template
+    #: The template, or the address that has one.
+    value: Template | Url
     text: Text
+
+    @property
+    def template(self) -> Template:
+        whole = self.value.template if isinstance(self.value, Url) else self.value
+        return whole or Template("")
 
     @property
     def where(self) -> str:
@@ -46,8 +53,8 @@ class Wording:
 
     def add(self, destination: str, rule: str | None, setting: str, value: Any, written: Any) -> None:
         """Remember every template in a setting's *value*, where *written* is what the file has there."""
-        for path, template, text in _templates(setting, value, written):
-            self._written.append(_Written(destination, rule, path, template, text))
+        for path, one, text in _templates(setting, value, written):
+            self._written.append(_Written(destination, rule, path, one, text))
 
     def malformed(self, text: Text, error: MalformedTemplate, where: str) -> None:
         """Report a text that is no template; *where* names its setting."""
@@ -88,7 +95,7 @@ class Wording:
         source = written.template.source
         for number in reached:
             if (source, number) not in failures:
-                failures[source, number] = _failure(written.template, events[number])
+                failures[source, number] = _failure(written.value, events[number])
             failure = failures[source, number]
             if failure is not None:
                 # What a variable holds may be a secret, and Jinja's own sentences repeat values.
@@ -96,7 +103,7 @@ class Wording:
                 why = failure.why if shown else "how it fails is not shown, because a variable is filled in"
                 text = f"{written.where} cannot be filled in {events[number].in_words(source)}: {why}"
                 at, width = _blamed(source, failure)
-                self._report(written.text, at, width, text, _hint(source, failure))
+                self._report(written.text, at, width, text, _hint(written.value, source, failure))
                 return
 
     def _report(self, text: Text, offset: int, width: int, sentence: str, hint: str | None) -> None:
@@ -155,9 +162,12 @@ def _vocabulary(events: Iterable[Trial]) -> Vocabulary:
     return dict(known)
 
 
-def _failure(template: Template, event: Trial) -> CannotFillIn | None:
+def _failure(value: Template | Url, event: Trial) -> CannotFillIn | None:
     try:
-        template.render(event.names)
+        if isinstance(value, Url):
+            value.filled(event.names)
+        else:
+            value.render(event.names)
     except CannotFillIn as ex:
         return ex
     return None
@@ -177,18 +187,21 @@ def _blamed(source: str, failure: CannotFillIn) -> tuple[int, int]:
     return found, max(len(source[found:].partition("\n")[0].rstrip()), 1)
 
 
-def _hint(source: str, failure: CannotFillIn) -> str:
+def _hint(value: Template | Url, source: str, failure: CannotFillIn) -> str:
     asked = re.search(rf"([\w.]+)\.{re.escape(failure.name or '')}\b", source)
     if failure.inside == "null" and asked:
         return f"write \"({asked[1]} or {{}}).{failure.name} | default('')\""
     if failure.inside == "facts":
         return f'only call_ended and call_corrected have it; write "facts.{failure.name} | default(none)"'
+    if isinstance(value, Url):
+        return 'provide for such an event with "| default(…, true)"'
     return 'provide for such an event with "{% if … %}" or "| default(…, true)"'
 
 
-def _templates(path: str, setting: Any, value: Any) -> Iterator[tuple[str, Template, Text]]:
-    if isinstance(setting, Template) and isinstance(value, Text):
-        yield path, setting, value
+def _templates(path: str, setting: Any, value: Any) -> Iterator[tuple[str, Template | Url, Text]]:
+    if isinstance(value, Text):
+        if isinstance(setting, Template) or (isinstance(setting, Url) and setting.template):
+            yield path, setting, value
     elif isinstance(setting, BaseModel) and isinstance(value, Block):
         for name in value:
             yield from _templates(f"{path}.{name}", getattr(setting, str(name), None), value[name])

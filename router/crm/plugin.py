@@ -14,7 +14,7 @@ from pydantic import AfterValidator
 from router import phone
 from router.crm.call import CallFacts, facts_of
 from router.crm.contacts import Contact, Several, choose
-from router.errors import AnswerLost, DeliveryFailed, TemporaryFailure
+from router.errors import AnswerLost, DeliveryFailed, TakenAsDelivered, TemporaryFailure
 from router.phone import Number
 from router.plugin import Delivery, Plugin, Receipt, Secret, Settings, Template, setting
 
@@ -98,6 +98,8 @@ class Crm(Plugin[S]):
     note_is_html = False
 
     def deliver(self, delivery: Delivery) -> Receipt | None:
+        if delivery.is_alert:  # news of callrouter, and of no call
+            return None
         call = facts_of(delivery.call, delivery.facts, delivery.accepted_at)
         if not self.keeps(call):
             return delivery.receipt
@@ -138,6 +140,8 @@ class Crm(Plugin[S]):
         failed: DeliveryFailed | None = None
         try:
             answer = self.http.request(method, address, headers=self.headers(), json=json)
+        except TakenAsDelivered:
+            raise
         except AnswerLost as ex:
             failed = ex if writes else TemporaryFailure(ex.reason, status=ex.status)
         except DeliveryFailed as ex:

@@ -14,13 +14,13 @@ from pathlib import Path
 from router import logs
 from router.config import Config
 from router.inbox.writer import InboxWriter
-from router.metrics import InUse, Metrics
+from router.metrics import InUse, Metrics, Policy
 from router.reload import answer
 from router.reload.follower import Follower
 from router.reload.link import Link
 from router.sender import Share
 from router.sender import process as sender_process
-from router.status import daemons, readiness
+from router.status import breakers, daemons, readiness
 from router.store.sqlite import SqliteStore
 from router.store.sqlite_reading import SqliteReading
 from router.supervisor import Lifeline
@@ -137,7 +137,7 @@ class AdminPart(_Following):
             used = self._in_use(link)
             data = used.config.data
             return make_admin_app(
-                lambda: metrics.render(lambda: SqliteReading.open(data), lambda: _in_use(data)),
+                lambda: metrics.render(lambda: SqliteReading.open(data), lambda: _in_use(data), _policy(used.config)),
                 lambda: readiness(used.config, time.time()),
             )
 
@@ -152,6 +152,7 @@ class WorkerPart(_Following):
     def __init__(self, wiring: Wiring) -> None:
         super().__init__(wiring)
         self._inner: socket.socket | None = None
+        self._supervisor = 0
 
     def ready(self) -> bool:
         # An attempt of the last worker's senders must not run beside the next one's.
@@ -159,6 +160,7 @@ class WorkerPart(_Following):
 
     def before_fork(self) -> None:
         super().before_fork()
+        self._supervisor = os.getpid()
         self._wiring.control, self._inner = socket.socketpair()
 
     def in_parent(self) -> None:
@@ -185,10 +187,16 @@ class WorkerPart(_Following):
                 reload=link,
                 senders=wiring.senders,
                 number=wiring.number,
+                end=self._end_daemon,
             )
             return worker.run()
         finally:
             store.close()
+
+    def _end_daemon(self) -> None:
+        # Once the supervisor is gone, this process ends anyway, and its number may be anybody's.
+        if os.getppid() == self._supervisor:
+            os.kill(self._supervisor, signal.SIGTERM)
 
     def ended(self) -> None:
         super().ended()
@@ -256,6 +264,11 @@ def _in_use(data: Path) -> list[InUse]:
         InUse(one.config_version, said is None or said.ok or said.pid != one.pid)
         for one, said in zip(running, last, strict=True)
     ]
+
+
+def _policy(config: Config) -> Policy:
+    """Return what keeps deliveries back by *config*, and by the word of the worker."""
+    return Policy({name: one.state for name, one in breakers(config.data).items()}, config.next_open)
 
 
 def _watch(lifeline: Lifeline) -> Callable[[], None]:

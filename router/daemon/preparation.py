@@ -86,11 +86,19 @@ def prepare_store(config: Config, log: Log) -> None:
     """Bring the store up to date and refuse a configuration that would strand deliveries."""
     store = SqliteStore.open(config.data)
     try:
-        orders = Orders(store, Routing(store, config), config, log)
+        orders = Orders(store, Routing(store, config), config, log, CommandFile(config.data))
         with store.transaction():
             store.know(config.destinations, former_names(config))
             # A daemon that will not start must still hear `give-up`: it is how an operator gets it to start.
-            orders.obey(CommandFile(config.data), store.cursors().get(CURSOR, 0), time.time())
+            position = store.cursors().get(CURSOR, 0)
+            while position != (position := orders.obey(position, time.time())):
+                pass
+
+        def go_on() -> None:
+            with store.transaction():
+                orders.go_on(time.time())
+
+        orders.hurry(go_on, lambda: stranded(store, config), float("inf"))
         log.flush()
         if problems := stranded(store, config):
             raise ConfigError(problems)

@@ -11,7 +11,7 @@ from typing import Any
 import phonenumbers
 
 from router import clock, phone, units
-from router.event import EVENT_TYPES, OWN_TYPES
+from router.event import ALERT, EVENT_TYPES, OWN_TYPES
 from router.matching.checks import Check, Compare, Either, OfCountry, OneOf, Part, Regex, expression
 from router.matching.lists import ValueList, is_pattern
 from router.matching.vocabulary import CHOICES, Kind
@@ -198,6 +198,8 @@ class Values:
                 return 'the event type is "completed"'
             near = difflib.get_close_matches(value, self._choices[key], 1)
             if not near:
+                if value == ALERT:
+                    return "no rule sees alerts; name the destinations that are told under alerts:"
                 return f"list it under accept_types: of its source, or write one of {', '.join(self._choices[key])}"
         if key == "weekday" and "-" in value:
             return "write a range as mon-fri, or sat-mon"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
@@ -54,12 +55,13 @@ _PRIVATE = _networks(
 _MAPPED = ip_network("::ffff:0:0/96")
 _NAT64 = (ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"))
 _6TO4 = ip_network("2002::/16")
+_COMPATIBLE = ip_network("::/96")
 
 
 def refusal(address: str, *, allow_private: bool) -> str | None:
     """Return why *address* (as ``getaddrinfo`` gives it) is not connected to, or None when it may be.
 
-    An IPv4 address inside an IPv6 one (mapped, NAT64, 6to4) is judged as well.
+    An IPv4 address inside an IPv6 one (mapped, compatible, NAT64, 6to4) is judged as well.
     """
     parsed = ip_address(address.partition("%")[0])
     every = (parsed, *_inside(parsed))
@@ -70,11 +72,24 @@ def refusal(address: str, *, allow_private: bool) -> str | None:
     return None
 
 
+def in_digits(host: str) -> str | None:
+    """Return the address that *host* is, however it is written (``0x7f.1``, ``2852039166``); None for a name."""
+    try:
+        return str(ip_address(host.strip("[]")))
+    except ValueError:
+        pass
+    try:
+        # As the system's own lookup reads it: octal, hexadecimal, fewer than four numbers.
+        return socket.inet_ntoa(socket.inet_aton(host))
+    except (OSError, UnicodeError):
+        return None
+
+
 def _inside(address: IPv4Address | IPv6Address) -> Iterable[IPv4Address]:
     if isinstance(address, IPv4Address):
         return
     number = int(address)
-    if address in _MAPPED or any(address in network for network in _NAT64):
+    if address in _MAPPED or address in _COMPATIBLE or any(address in network for network in _NAT64):
         yield IPv4Address(number & 0xFFFFFFFF)
     if address in _6TO4:
         yield IPv4Address(number >> 80 & 0xFFFFFFFF)

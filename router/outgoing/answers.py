@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
-from router.errors import DeliveryFailed, DestinationUnusable, PermanentFailure, TemporaryFailure
+from router.errors import (
+    DeliveryFailed,
+    DestinationUnusable,
+    PermanentFailure,
+    TakenAsDelivered,
+    TemporaryFailure,
+)
+from router.outgoing.kept import readable
+from router.outgoing.redaction import Redaction
 
 #: How much of an error answer goes into a reason.
 EXCERPT = 200
@@ -19,23 +29,46 @@ LONGEST_RETRY_AFTER = 36000.0
 #: "Cannot say now", in the words of RFC 9110, 8470 and 6585: worth the same request again.
 _AGAIN = {408, 425, 429}
 
-#: Credentials refused, or gone for good: nothing sent there will be accepted until somebody acts.
-_UNUSABLE = {401, 403, 410}
+#: Credentials refused (407: by a proxy), or gone for good: nothing will be accepted until somebody acts.
+_UNUSABLE = {401, 403, 407, 410}
 
 
-def failure(host: str, status: int, headers: Mapping[str, str], excerpt: str, *, now: float) -> DeliveryFailed:
-    """Return the failure that *status*, not a 2xx, stands for; *headers* have lower-case names."""
-    said = f"{host} answered {_spell(status)}"
+def failure(
+    host: str,
+    status: int,
+    headers: Mapping[str, str],
+    excerpt: str,
+    *,
+    now: float,
+    answers: Mapping[int, str] = MappingProxyType({}),
+) -> DeliveryFailed:
+    """Return the failure that *status*, not a 2xx, stands for; *headers* have lower-case names.
+
+    *answers* are the operator's words for some statuses: ``done``, ``again``, ``dead`` or ``pause``.
+    """
+    reason = f"{host} answered {_spell(status)}"
     if 300 <= status < 400:
         place = _new_place(headers.get("location", ""))
-        return PermanentFailure(f"{said}{place}; redirects are not followed, give the final address", status=status)
-    reason = f"{said}: {excerpt}" if excerpt else said
-    if status in _UNUSABLE:
-        return DestinationUnusable(reason, status=status)
-    if status in _AGAIN or status >= 500:
-        wait = retry_after(headers.get("retry-after"), now)
-        return TemporaryFailure(reason, status=status, retry_after=wait)
+        reason += f"{place}; redirects are not followed, give the final address"
+    elif excerpt:
+        reason += f": {excerpt}"
+    word = answers.get(status)
+    if word is not None:
+        reason += f' ("{word}", by answers: of the destination)'
+    match word or _usual(status):
+        case "done":
+            return TakenAsDelivered(reason, status=status)
+        case "again":
+            return TemporaryFailure(reason, status=status, retry_after=retry_after(headers.get("retry-after"), now))
+        case "pause":
+            return DestinationUnusable(reason, status=status)
     return PermanentFailure(reason, status=status)
+
+
+def _usual(status: int) -> str:
+    if status in _UNUSABLE:
+        return "pause"
+    return "again" if status in _AGAIN or status >= 500 else "dead"
 
 
 def retry_after(value: str | None, now: float) -> float | None:
@@ -46,16 +79,19 @@ def retry_after(value: str | None, now: float) -> float | None:
         seconds = float(value)
     except ValueError:
         try:
-            seconds = parsedate_to_datetime(value).timestamp() - now
+            date = parsedate_to_datetime(value)
+            # The older forms of a date name no zone; all dates of HTTP are in UTC.
+            seconds = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now
         except (ValueError, OverflowError):
             return None
     # NaN compares false with everything and ends here too.
     return min(seconds, LONGEST_RETRY_AFTER) if seconds > 0 else None
 
 
-def excerpt(body: bytes) -> str:
-    """Return the beginning of *body* as one printable line, for a reason."""
-    text = body[: EXCERPT * 4].decode("utf-8", "replace")
+def excerpt(body: bytes, redact: Redaction) -> str:
+    """Return the beginning of *body* as one printable line without secrets, for a reason."""
+    window = 4 * EXCERPT
+    text = readable(body[:window], redact, cut=len(body) > window)
     line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     return line if len(line) <= EXCERPT else line[: EXCERPT - 1] + "…"
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import http.client
 import json as json_format
 import logging
-from collections.abc import Callable, Mapping, Sequence
+import ssl
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,8 +21,11 @@ from requests.adapters import HTTPAdapter
 from router import __version__, clock
 from router.errors import AnswerLost, DeliveryFailed, DestinationUnusable, PermanentFailure, TemporaryFailure
 from router.outgoing.answers import excerpt, failure
-from router.outgoing.connection import POOLS, Exchange, Found, resolve, tls_context
+from router.outgoing.connection import POOLS, Exchange
+from router.outgoing.kept import Heard, kept
+from router.outgoing.lookup import Resolve, resolve
 from router.outgoing.redaction import Redaction, secrets_in
+from router.outgoing.tls import Pair, failure_of_tls, refusal_of_ours, tls_context
 from router.plugin import Answer
 from router.secret import Secret
 
@@ -42,8 +47,9 @@ class RequestsHttp:
     """Sends requests of one destination from one thread.
 
     *timeout* is the time limit of the whole exchange, from looking up the name to the last byte of the answer. *ca*
-    takes the place of the public certificate authorities. A request through *proxy* (``http://…``) leaves the
-    choice of addresses to the proxy. A connection that rested *keep_idle* seconds is not used again.
+    takes the place of the public certificate authorities; *certificate* is shown to who asks for one. A request
+    through *proxy* (``http://…``) leaves the choice of addresses to the proxy. *answers* has the operator's words for
+    some statuses. A connection that rested *keep_idle* seconds is not used again.
     """
 
     def __init__(
@@ -52,18 +58,26 @@ class RequestsHttp:
         timeout: float = 30.0,
         allow_private: bool = True,
         ca: Path | None = None,
+        certificate: Pair | None = None,
         proxy: Secret | None = None,
+        answers: Mapping[int, str] = MappingProxyType({}),
         keep_idle: float = 1.5,
-        resolve: Callable[[str, int], Sequence[Found]] = resolve,
+        resolve: Resolve = resolve,
     ) -> None:
         self._timeout = timeout
+        self._answers = answers
         self._exchange = Exchange(allow_private=allow_private, keep_idle=keep_idle, resolve=resolve)
         self._proxy = proxy
-        if proxy and not proxy.reveal().startswith("http://"):
-            raise DestinationUnusable("proxy: must be an http:// address")
         self._proxies = {"http": proxy.reveal(), "https": proxy.reveal()} if proxy else None
-        self._adapter = _Adapter(self._exchange, ca)
+        self._adapter = _Adapter(self._exchange, tls_context(ca, certificate))
         self._prepared: dict[tuple[str, str], _Request] = {}
+        self._asked: tuple[str | Secret, Mapping[str, str | Secret] | None] = ("", None)
+        #: The last answer since it was set to None, whatever followed from it.
+        self.heard: Heard | None = None
+
+    def kept(self, redact: Redaction) -> dict[str, Any] | None:
+        """Return what is kept of ``heard``, without the secrets of its request and those that *redact* knows."""
+        return None if self.heard is None else kept(self.heard, redact.and_also(self._secrets()))
 
     def request(
         self,
@@ -75,6 +89,7 @@ class RequestsHttp:
         body: bytes | None = None,
     ) -> Answer:
         address = url.reveal() if isinstance(url, Secret) else url
+        self._asked = (url, headers)
         request = self._prepare(method, address)
         if json is not None:
             body = json_format.dumps(json, ensure_ascii=False, separators=(",", ":")).encode()
@@ -87,7 +102,7 @@ class RequestsHttp:
         # its text, would follow it as its __context__.
         answer = self._exchanged(request)
         if isinstance(answer, DeliveryFailed):
-            redact = Redaction([address, *secrets_in(headers), *secrets_in(self._proxy)])
+            redact = Redaction(self._secrets())
             answer.reason = redact(answer.reason)
             answer.args = (answer.reason,)
             answer.headers = {name: redact(value) for name, value in answer.headers.items()}
@@ -98,6 +113,12 @@ class RequestsHttp:
     def close(self) -> None:
         """Close the connections."""
         self._adapter.close()
+
+    def _secrets(self) -> list[str]:
+        """Return every secret of the last request."""
+        url, headers = self._asked
+        # An address may carry a token, whether its plugin says so or not.
+        return [*(url.hidden() if isinstance(url, Secret) else [url]), *secrets_in(headers), *secrets_in(self._proxy)]
 
     def _prepare(self, method: str, address: str) -> _Request:
         """Return a request ready to be filled; checking and quoting a URL costs as much as sending it."""
@@ -114,8 +135,15 @@ class RequestsHttp:
         return request
 
     def _exchanged(self, request: _Request) -> Answer | DeliveryFailed:
-        host = request.host
         self._exchange.begin(self._timeout)
+        answer = self._once(request)
+        if isinstance(answer, TemporaryFailure) and self._exchange.reused and not self._exchange.written:
+            # The server had closed a connection that was kept for this; nothing left, so this is no repetition.
+            answer = self._once(request)
+        return answer
+
+    def _once(self, request: _Request) -> Answer | DeliveryFailed:
+        host = request.host
         try:
             if self._proxies:  # the proxy looks up names; digits it would be sent to need no looking up
                 self._exchange.check_literal(request.hostname)
@@ -123,10 +151,10 @@ class RequestsHttp:
         except DeliveryFailed as ex:
             return ex
         except requests.exceptions.SSLError as ex:
-            # The certificate of a destination is mended by its owner, mostly within hours and without
-            # telling us; nothing was sent, so trying on costs nothing and a pause would outlast the fault.
-            return TemporaryFailure(f"no secure connection to {host}: {_tls_reason(ex)}")
-        except requests.exceptions.ProxyError:
+            return self._insecure(host, ex)
+        except requests.exceptions.ProxyError as ex:
+            if " 407 " in str(ex):
+                return DestinationUnusable(f"the proxy refused our credentials; nothing was sent to {host}", status=407)
             return TemporaryFailure(f"the proxy did not connect us to {host}")
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, http.client.HTTPException) as ex:
             return self._broken(host, ex)
@@ -134,8 +162,18 @@ class RequestsHttp:
             return PermanentFailure(f"nothing was sent to {host}: a header or the address has characters HTTP forbids")
         return self._read(host, response)
 
+    def _insecure(self, host: str, ex: Exception) -> DeliveryFailed:
+        refused = refusal_of_ours(ex)
+        if refused:
+            return DestinationUnusable(f"{host} refused our certificate ({refused}); nothing was delivered")
+        if self._exchange.written:
+            return self._broken(host, ex)
+        # The certificate of a destination is mended by its owner, mostly within hours and without
+        # telling us; nothing was sent, so trying on costs nothing and a pause would outlast the fault.
+        return TemporaryFailure(f"no secure connection to {host}: {failure_of_tls(ex)}")
+
     def _broken(self, host: str, ex: Exception) -> DeliveryFailed:
-        slow = isinstance(ex, (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError))
+        slow = self._exchange.over or isinstance(ex, (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError))
         if not self._exchange.written:
             what = f"gave no connection within {self._timeout:g}s" if slow else "broke off the connection"
             return TemporaryFailure(f"{host} {what}; nothing was sent")
@@ -160,9 +198,11 @@ class RequestsHttp:
             if not raw.closed:  # what is left unread would be taken for the next answer
                 raw.close()
             raw.release_conn()
+            self.heard = Heard(status, headers, body, self._exchange.passed())
         if accepted:
             return Answer(status, headers, body)
-        refused = failure(host, status, headers, excerpt(body), now=clock.now())
+        said = excerpt(body, Redaction(self._secrets()))
+        refused = failure(host, status, headers, said, now=clock.now(), answers=self._answers)
         refused.headers, refused.body = headers, body
         return refused
 
@@ -190,8 +230,8 @@ class _Adapter(HTTPAdapter):
     no cookie is kept at all; a delivery has nothing to do with the one before it.
     """
 
-    def __init__(self, exchange: Exchange, ca: Path | None) -> None:
-        self._context = tls_context(ca)
+    def __init__(self, exchange: Exchange, context: ssl.SSLContext) -> None:
+        self._context = context
         self._pools = {scheme: partial(pool, exchange=exchange) for scheme, pool in POOLS.items()}
         super().__init__(pool_connections=MAX_PREPARED, pool_maxsize=1, max_retries=0)
 
@@ -226,17 +266,3 @@ class _Adapter(HTTPAdapter):
 _HEADERS = requests.structures.CaseInsensitiveDict(
     {"User-Agent": f"callrouter/{__version__}", "Accept": "*/*", "Accept-Encoding": "identity"}
 )
-
-
-def _tls_reason(ex: BaseException) -> str:
-    """Return what the TLS library says, which names hosts and certificates, never a path."""
-    inner: Any = ex
-    while inner is not None:
-        if isinstance(inner, TimeoutError):
-            return "it took too long"
-        said = getattr(inner, "verify_message", None) or getattr(inner, "reason", None)
-        if isinstance(said, str) and said:
-            return said.replace("_", " ").lower() if said.isupper() or "_" in said else said
-        arguments = [each for each in inner.args if isinstance(each, BaseException)]
-        inner = said if isinstance(said, BaseException) else arguments[0] if arguments else None
-    return "the handshake failed"

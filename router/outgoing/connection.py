@@ -7,50 +7,53 @@ connected to; the name stays for the Host header, SNI and the certificate.
 
 from __future__ import annotations
 
-import queue
+import http.client
 import socket
 import ssl
-import threading
 import time
-from collections.abc import Callable, Sequence
-from functools import lru_cache
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
-from requests.adapters import DEFAULT_CA_BUNDLE_PATH
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.util.ssl_ import create_urllib3_context
 
-from router.errors import DestinationUnusable, PermanentFailure, TemporaryFailure
-from router.outgoing.address import refusal
+from router.errors import PermanentFailure, TemporaryFailure
+from router.outgoing.address import in_digits, refusal
+from router.outgoing.lookup import Found, Resolve, lookup
 
-#: A found address: family and what ``connect`` takes.
-Found = tuple[int, Any]
-
-
-def resolve(host: str, port: int) -> Sequence[Found]:
-    """Return the addresses of *host*, best first; raises OSError when it has none."""
-    return [(family, place) for family, _, _, _, place in socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)]
+#: What TLS encrypts at once; of less, nothing can be read before all of it has left.
+_RECORD = 16384
 
 
 class Exchange:
     """What the connections of one client share: the deadline of the request under way, and how far it has come."""
 
-    def __init__(
-        self, *, allow_private: bool, keep_idle: float, resolve: Callable[[str, int], Sequence[Found]] = resolve
-    ) -> None:
+    def __init__(self, *, allow_private: bool, keep_idle: float, resolve: Resolve) -> None:
         self.keep_idle = keep_idle
-        #: True from the moment the first byte of the request may have left.
+        #: True while the request itself leaves, not what opens the way for it.
+        self.writing = False
+        #: True as soon as something of the request may be there.
         self.written = False
-        self._deadline = 0.0
+        #: Whether it is written to a connection that served an earlier request.
+        self.reused = False
+        self._begun = self._deadline = 0.0
         self._allow_private = allow_private
         self._resolve = resolve
 
     def begin(self, seconds: float) -> None:
         """Start one request, to be over in *seconds*."""
-        self.written = False
-        self._deadline = time.monotonic() + seconds
+        self.writing = self.written = self.reused = False
+        self._begun = time.monotonic()
+        self._deadline = self._begun + seconds
+
+    def passed(self) -> float:
+        """Return the seconds since the request was started."""
+        return time.monotonic() - self._begun
+
+    @property
+    def over(self) -> bool:
+        """Whether the time has passed."""
+        return time.monotonic() >= self._deadline
 
     def left(self) -> float:
         """Return the seconds left, more than none; raises TimeoutError after the deadline."""
@@ -68,7 +71,8 @@ class Exchange:
         refused = [refusal(place[0], allow_private=self._allow_private or not guarded) for _, place in found]
         allowed = [each for each, why in zip(found, refused, strict=True) if why is None]
         if not allowed:
-            raise PermanentFailure(f"nothing was sent to {host}: it is {refused[0]}")
+            it = "it" if found[0][1][0] == host else f"its address {found[0][1][0]}"
+            raise PermanentFailure(f"nothing was sent to {host}: {it} is {refused[0]}")
         last = "no time was left"
         for index, (family, place) in enumerate(allowed):
             sock = _DeadlineSocket(family, socket.SOCK_STREAM)
@@ -88,33 +92,21 @@ class Exchange:
 
     def check_literal(self, host: str) -> None:
         """Raise PermanentFailure when *host* is an address in digits that is refused, whoever will connect to it."""
-        try:
-            why = refusal(host, allow_private=self._allow_private)
-        except ValueError:
-            return
+        address = in_digits(host)
+        why = refusal(address, allow_private=self._allow_private) if address else None
         if why:
             raise PermanentFailure(f"nothing was sent to {host}: it is {why}")
 
     def _lookup(self, host: str, port: int) -> Sequence[Found]:
-        """Resolve within the deadline: getaddrinfo itself cannot be told one, so it gets a thread to wait in."""
-        answers: queue.SimpleQueue[Sequence[Found] | OSError] = queue.SimpleQueue()
-
-        def look() -> None:
-            try:
-                answers.put(self._resolve(host, port))
-            except (OSError, UnicodeError) as ex:
-                answers.put(ex if isinstance(ex, OSError) else OSError("not a host name"))
-
-        threading.Thread(target=look, name="resolve", daemon=True).start()
         try:
-            answer = answers.get(timeout=self.left())
-        except (queue.Empty, TimeoutError):
-            answer = OSError(0, "the name server took too long")
-        if isinstance(answer, OSError):
-            raise TemporaryFailure(f"the name {host} was not found: {answer.strerror or answer}")
-        if not answer:
+            found = lookup(self._resolve, host, port, self.left())
+        except TimeoutError:
+            raise TemporaryFailure(f"the name {host} was not found: the name server took too long") from None
+        except OSError as ex:
+            raise TemporaryFailure(f"the name {host} was not found: {ex.strerror or ex}") from None
+        if not found:
             raise TemporaryFailure(f"the name {host} has no address")
-        return answer
+        return found
 
 
 class _DeadlineSocket(socket.socket):
@@ -125,13 +117,25 @@ class _DeadlineSocket(socket.socket):
             self.settimeout(self.exchange.left())
         return super().recv_into(*args, **kwargs)
 
-    def sendall(self, *args: Any, **kwargs: Any) -> None:
-        if self.exchange:
-            self.settimeout(self.exchange.left())
-        super().sendall(*args, **kwargs)
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        # Piece by piece, so that it is known whether any has left.
+        with memoryview(data) as whole:
+            left = len(whole)
+            while left:
+                left -= self.send(whole[-left:], flags)
+
+    def send(self, data: Any, flags: int = 0) -> int:
+        if self.exchange is None:
+            return super().send(data, flags)
+        self.settimeout(self.exchange.left())
+        sent = super().send(data, flags)
+        self.exchange.written = self.exchange.writing
+        return sent
 
 
-class _DeadlineTLS(ssl.SSLSocket):
+class DeadlineTLS(ssl.SSLSocket):
+    """A TLS socket whose reads and writes get what is left of ``exchange``."""
+
     exchange: Exchange | None = None
 
     def recv_into(self, *args: Any, **kwargs: Any) -> int:
@@ -139,35 +143,52 @@ class _DeadlineTLS(ssl.SSLSocket):
             self.settimeout(self.exchange.left())
         return super().recv_into(*args, **kwargs)
 
-    def send(self, *args: Any, **kwargs: Any) -> int:
-        if self.exchange:
-            self.settimeout(self.exchange.left())
-        return super().send(*args, **kwargs)
+    def send(self, data: Any, flags: int = 0) -> int:
+        if self.exchange is None:
+            return super().send(data, flags)
+        self.settimeout(self.exchange.left())
+        self.exchange.written |= self.exchange.writing and len(data) > _RECORD
+        sent = super().send(data, flags)
+        self.exchange.written = self.exchange.writing
+        return sent
 
 
-def tls_context(ca: Path | None) -> ssl.SSLContext:
-    """Return the one context for all connections that trust *ca* as it is now (None: the public authorities).
+class _Lines:
+    """Reads the lines of a head; ``cut`` says that the connection ended before the empty line at its end."""
 
-    Loading the authorities costs 25 ms, which a connection of its own context would pay each time. Raises
-    DestinationUnusable when the file cannot be read.
-    """
-    try:
-        return _tls_context(ca, ca.stat().st_mtime_ns if ca else 0)
-    except OSError as ex:
-        raise DestinationUnusable(f"the file of certificate authorities {ca} cannot be read: {ex.strerror}") from ex
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self.cut = False
+
+    def readline(self, limit: int = -1) -> bytes:
+        line: bytes = self._file.readline(limit)
+        self.cut = not line
+        return line
+
+    def close(self) -> None:
+        self._file.close()
 
 
-@lru_cache(maxsize=64)
-def _tls_context(ca: Path | None, changed_at: int) -> ssl.SSLContext:  # noqa: ARG001 - a changed file is read again
-    context = create_urllib3_context()
-    context.sslsocket_class = _DeadlineTLS
-    context.load_verify_locations(ca or DEFAULT_CA_BUNDLE_PATH)
-    return context
+class _Whole(http.client.HTTPResponse):
+    """An answer whose head must be whole; http.client takes one that breaks off for a short one."""
+
+    def begin(self) -> None:
+        file: Any = self.fp
+        lines: Any = _Lines(file)
+        self.fp = lines
+        try:
+            super().begin()
+        finally:
+            if self.fp is lines:
+                self.fp = file
+        if lines.cut:
+            raise http.client.IncompleteRead(b"")
 
 
 class _Guarded(HTTPConnection):
     """An HTTPConnection whose every socket comes from its Exchange."""
 
+    response_class = _Whole
     exchange: Exchange
     idle_since = 0.0
     _held: bytearray | None = None
@@ -182,20 +203,20 @@ class _Guarded(HTTPConnection):
     def connect(self) -> None:
         super().connect()
         # A TLS socket is another object than the one it was made of.
-        if isinstance(self.sock, _DeadlineTLS):
+        if isinstance(self.sock, DeadlineTLS):
             self.sock.exchange = self.exchange
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         if self.sock is None:
             self.connect()
-        # Head and body leave in one write: two cost the receiver a second wake-up, and until the one has
-        # begun it is certain that nothing arrived.
+        # Head and body leave in one write: two cost the receiver a second wake-up, and while the one has not
+        # succeeded it is certain that nothing arrived.
         self._held = held = bytearray()
         try:
             super().request(*args, **kwargs)
         finally:
             self._held = None
-        self.exchange.written = True
+        self.exchange.writing = True
         self.send(held)
 
     def send(self, data: Any) -> None:
@@ -214,7 +235,8 @@ class _Fresh(HTTPConnectionPool):
 
     Servers close idle connections after seconds of their own (gunicorn 2, Node 5). One that does so while the next
     request is on its way leaves an answer lost that nobody can account for, and a POST must not be repeated on
-    suspicion (RFC 9110, 9.2.2). Not being there at that moment is the only safe way around it.
+    suspicion (RFC 9110, 9.2.2). Not being there at that moment is the only safe way around it. One that is found closed
+    before anything left is another matter: the request then goes over a new one (``RequestsHttp``).
     """
 
     ConnectionCls = _Guarded
@@ -223,6 +245,8 @@ class _Fresh(HTTPConnectionPool):
         conn = super()._get_conn(timeout)
         if isinstance(conn, _Guarded) and conn.sock and time.monotonic() - conn.idle_since > conn.exchange.keep_idle:
             conn.close()
+        if isinstance(conn, _Guarded):
+            conn.exchange.reused = conn.sock is not None
         return conn
 
     def _put_conn(self, conn: Any) -> None:

@@ -29,11 +29,25 @@ class Job(NamedTuple):
     receipt: str | None
 
 
+#: The attempt number of a job that is none: it asks for the jobs of its destination that wait.
+RECALL = 0
+
+
+def recall(destination: str) -> Job:
+    """Return what asks a sender to give back all jobs of *destination* that it has not begun."""
+    return Job(0, RECALL, destination, None, "", "", 0.0, b"", "", (), None)
+
+
+def kept(concurrency: int) -> int:
+    """Return how many of a destination's slots are kept for first attempts: a quarter, at least one of two or more."""
+    return max(1, concurrency // 4) if concurrency > 1 else 0
+
+
 class Outcome(NamedTuple):
     """How one attempt ended, before anyone decides what follows from it.
 
     ``kind`` is delivered, temporary, unknown, permanent, unusable, bug (another exception came out of the plugin) or
-    released (never begun: the sender is stopping, or the destination is gone from its configuration).
+    released (never begun: the sender is stopping, the destination is paused, or is gone from its configuration).
     """
 
     delivery_id: int
@@ -47,6 +61,8 @@ class Outcome(NamedTuple):
     receipt: dict[str, Any] | None = None
     #: True when a template could not be filled in and plain words were sent in its place; the reason says why.
     unfilled: bool = False
+    #: What is kept of the destination's last answer (``router.outgoing.kept``); None where nobody will ask.
+    answer: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +81,7 @@ class Share:
         each, rest = divmod(concurrency, self.count)
         place = (self.index - zlib.crc32(destination.encode())) % self.count
         return each + (place < rest)
+
+    def kept(self, destination: str, concurrency: int) -> int:
+        """Return how many of them are kept for first attempts; it may be all."""
+        return self.threads(destination, kept(concurrency))

@@ -17,6 +17,7 @@ from router.errors import (
     DeliveryFailed,
     DestinationUnusable,
     PermanentFailure,
+    TakenAsDelivered,
     TemporaryFailure,
 )
 from router.outgoing import Redaction, RequestsHttp, secrets_in
@@ -55,8 +56,14 @@ class Attempts:
         """Make one attempt and return how it ended; raises nothing."""
         started_at = clock.now()
         delivery = delivery_of(job, started_at)
+        if self._http:
+            self._http.heard = None
+        taken: TakenAsDelivered | None = None
+        receipt: Any = None
         try:
             receipt = self._plugin_for(job.rule).deliver(delivery)
+        except TakenAsDelivered as ex:
+            taken = ex
         except DeliveryFailed as ex:
             kind = next((word for failure, word in _KINDS.items() if isinstance(ex, failure)), "temporary")
             wait = getattr(ex, "retry_after", None)
@@ -67,17 +74,24 @@ class Attempts:
             self._log_bug(job, traceback.format_exc())
             said = f"{type(ex).__name__}: {ex}" if str(ex) else type(ex).__name__
             return self._outcome(job, "bug", started_at, self._line(f"a bug in the plugin: {said}"))
-        reason, receipt = self._checked(job, receipt)
-        if delivery.unfilled:
+        reason, receipt = self._checked(job, receipt) if taken is None else (self._line(taken.reason), None)
+        unfilled = bool(delivery.unfilled) and not delivery.is_alert
+        if unfilled:
             reason = "; ".join(filter(None, (self._line(self._in_plain_words(job, delivery)), reason)))
-        unfilled = bool(delivery.unfilled)
-        return self._outcome(job, "delivered", started_at, reason, receipt=receipt, unfilled=unfilled)
+        heard = self._http and self._http.heard
+        status = taken.status if taken else heard.status if heard else None
+        return self._outcome(job, "delivered", started_at, reason, status=status, receipt=receipt, unfilled=unfilled)
 
     def _plugin_for(self, rule: str | None) -> Plugin[Settings]:
         to, own = self._destination, rule if rule in self._overrides else None
         if own not in self._plugins:
             self._http = self._http or RequestsHttp(
-                timeout=to.timeout, allow_private=to.allow_private, ca=to.ca, proxy=to.proxy
+                timeout=to.timeout,
+                allow_private=to.allow_private,
+                ca=to.ca,
+                certificate=to.certificate,
+                proxy=to.proxy,
+                answers=to.answers,
             )
             self._plugins[own] = to.plugin(self._settings(own), self._http)
         return self._plugins[own]
@@ -126,8 +140,22 @@ class Attempts:
         receipt: Receipt | None = None,
         unfilled: bool = False,
     ) -> Outcome:
+        ended_at = clock.now()
+        # Of what was accepted there is mostly nothing to ask, and it would be most of the store.
+        wanted = self._http and (kind != "delivered" or self._destination.keep_answers)
+        answer = self._http.kept(self._redact) if self._http and wanted else None
         return Outcome(
-            job.delivery_id, job.attempt, kind, reason, status, retry_after, started_at, clock.now(), receipt, unfilled
+            job.delivery_id,
+            job.attempt,
+            kind,
+            reason,
+            status,
+            retry_after,
+            started_at,
+            ended_at,
+            receipt,
+            unfilled,
+            answer,
         )
 
 

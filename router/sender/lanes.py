@@ -2,6 +2,8 @@
 
 Threads cost more than they bring when there is little to do (they take the interpreter from each other), so one
 thread drains a lane as long as it keeps up, and more wake only while jobs wait and sends are slow.
+
+Some of a lane's slots are kept for first attempts, so that a destination on which everything hangs still hears news.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ _KEEPS_UP = 8
 
 
 class Lane:
-    """The jobs of one destination and at most *limit* threads that make the attempts.
+    """The jobs of one destination and at most *limit* threads that make the attempts, *kept* of them first ones.
 
     *attempts* is called in each thread, before its first job and after each ``change``, and returns what makes an
     attempt there. *report* is called with each
@@ -26,13 +28,25 @@ class Lane:
     """
 
     def __init__(
-        self, name: str, limit: int, attempts: Callable[[], Attempt], report: Callable[[Outcome], None]
+        self,
+        name: str,
+        limit: int,
+        attempts: Callable[[], Attempt],
+        report: Callable[[Outcome], None],
+        *,
+        kept: int = 0,
     ) -> None:
         self._name = name
         self._limit = limit
+        self._kept = kept
         self._attempts = attempts
         self._report = report
-        self._jobs: deque[Job] = deque()
+        #: Jobs that wait, each with its place among all of them: first attempts, and further ones.
+        self._first: deque[tuple[int, Job]] = deque()
+        self._again: deque[tuple[int, Job]] = deque()
+        self._put = 0
+        #: Further attempts that are under way.
+        self._retrying = 0
         self._lock = threading.Lock()
         self._parked = threading.Semaphore(0)
         self._threads = 0
@@ -47,7 +61,7 @@ class Lane:
     @property
     def backlog(self) -> int:
         """How many jobs wait for a thread."""
-        return len(self._jobs)
+        return len(self._first) + len(self._again)
 
     @property
     def sending(self) -> int:
@@ -55,11 +69,15 @@ class Lane:
         return self._sending
 
     def put(self, jobs: Sequence[Job]) -> None:
-        """Queue *jobs*, and wake one thread when none is awake."""
+        """Queue *jobs*, and wake one thread when none is awake. What could never begin here is reported as released."""
         with self._lock:
-            self._jobs.extend(jobs)
-            if not self._awake:
+            for job in jobs:
+                self._put += 1
+                (self._again if job.attempt > 1 else self._first).append((self._put, job))
+            strayed = self._strayed()
+            if not self._awake and self._ready():
                 self._wake(1)
+        self._give_back(strayed, "all slots here are for first attempts")
 
     def tick(self) -> None:
         """Double the awake threads when jobs wait and fewer sends ended since the last tick than threads are awake.
@@ -67,16 +85,23 @@ class Lane:
         Halve them when sends are so fast that one thread would do the work of several.
         """
         with self._lock:
-            if self._jobs and self._finished < self._awake:
-                self._wake(min(self._awake, len(self._jobs)))
+            if (ready := self._ready()) and self._finished < self._awake:
+                self._wake(min(self._awake, ready))
             elif self._finished > _KEEPS_UP * self._awake:
                 self._too_many = self._awake // 2
             self._finished = 0
 
-    def change(self, limit: int, attempts: Callable[[], Attempt]) -> None:
-        """Make what is begun from now on with *attempts*, and begin nothing while *limit* or more are under way."""
+    def change(self, limit: int, attempts: Callable[[], Attempt], *, kept: int = 0) -> None:
+        """Make what is begun from now on with *attempts*, and begin nothing while *limit* or more are under way.
+
+        What waits is reported as released where the limit is another: the other senders' has changed too, and until
+        what is under way everywhere has ended, only the worker knows how much may begin.
+        """
         with self._lock:
-            self._limit, self._attempts = limit, attempts
+            changed = (self._limit, self._kept) != (limit, kept)
+            self._limit, self._kept, self._attempts = limit, kept, attempts
+        if changed:
+            self.stop("its concurrency has changed")
 
     def retire(self, reason: str) -> None:
         """Stop, and end each thread once its attempt is over."""
@@ -90,9 +115,35 @@ class Lane:
     def stop(self, reason: str) -> None:
         """Begin no further attempt: report every waiting job as released."""
         with self._lock:
-            waiting, self._jobs = self._jobs, deque()
-        for job in waiting:
+            waiting = [job for _, job in (*self._first, *self._again)]
+            self._first.clear()
+            self._again.clear()
+        self._give_back(waiting, reason)
+
+    def _give_back(self, jobs: Sequence[Job], reason: str) -> None:
+        for job in jobs:
             self._report(released(job, reason))
+
+    def _strayed(self) -> list[Job]:
+        """Take out the further attempts where no slot is for them: the worker may not know of a change yet."""
+        if self._kept < self._limit or not self._again:
+            return []
+        strayed = [job for _, job in self._again]
+        self._again.clear()
+        return strayed
+
+    def _ready(self) -> int:
+        """How many of the jobs that wait could begin, were there threads for all slots."""
+        return len(self._first) + min(len(self._again), max(0, self._limit - self._kept - self._retrying))
+
+    def _next(self) -> Job | None:
+        """Take the job that has waited longest among those that there is a slot for."""
+        first, again = self._first, self._again
+        may_retry = again and self._retrying < self._limit - self._kept
+        if may_retry and (not first or again[0][0] < first[0][0]):
+            self._retrying += 1
+            return again.popleft()[1]
+        return first.popleft()[1] if first else None
 
     def _wake(self, count: int) -> None:
         for _ in range(min(count, self._limit - self._awake)):
@@ -113,7 +164,7 @@ class Lane:
                     self._threads -= 1
                     return
                 too_many = self._too_many or self._awake > self._limit
-                job = self._jobs.popleft() if self._jobs and not too_many else None
+                job = None if too_many else self._next()
                 attempts = self._attempts
                 if job is None:
                     self._awake -= 1
@@ -125,7 +176,11 @@ class Lane:
                 continue
             if attempt is None or attempts is not made_by:
                 made_by, attempt = attempts, attempts()
-            self._report(attempt(job))
+            outcome = attempt(job)
+            self._report(outcome)
             with self._lock:
                 self._sending -= 1
+                self._retrying -= job.attempt > 1
                 self._finished += 1
+            if outcome.kind == "unusable":
+                self.stop("the destination cannot be used")

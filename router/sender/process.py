@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from router.config.model import Config, Destination
 from router.reload.follower import Follower
 from router.reload.link import Link
-from router.sender import Job, Outcome, Share
+from router.sender import RECALL, Job, Outcome, Share
 from router.sender.attempt import Attempt, Attempts, released
 from router.sender.frames import Decoder, encode
 from router.sender.lanes import Lane
@@ -151,14 +151,21 @@ class _Sender:
             # Nothing could have been sent before there was something to send.
             self._next_look = time.monotonic() + LOOK
         by_destination: dict[str, list[Job]] = {}
+        recalled: set[str] = set()
         for job in jobs:
-            by_destination.setdefault(job.destination, []).append(job)
+            if job.attempt == RECALL:
+                recalled.add(job.destination)
+            else:
+                by_destination.setdefault(job.destination, []).append(job)
         for name, some in by_destination.items():
             lane = self._lanes.get(name) or self._open(name)
             if lane:
                 lane.put(some)
             else:
                 self._release(some, _not_served(name))
+        for name in recalled & self._lanes.keys():
+            self._lanes[name].stop("the worker wants it back")
+            self._reports.flush()
 
     def _release(self, jobs: Iterable[Job], reason: str) -> None:
         for job in jobs:
@@ -169,12 +176,16 @@ class _Sender:
         destination = self._config.destinations.get(name)
         if destination is None or (limit := self._limit(destination)) < 1:
             return None
-        lane = Lane(name, limit, _attempts(self._config, destination), self._report)
+        attempts, kept = _attempts(self._config, destination), self._kept(destination)
+        lane = Lane(name, limit, attempts, self._report, kept=kept)
         self._lanes[name] = lane
         return lane
 
     def _limit(self, destination: Destination) -> int:
         return 0 if destination.disabled else self._share.threads(destination.name, destination.concurrency)
+
+    def _kept(self, destination: Destination) -> int:
+        return self._share.kept(destination.name, destination.concurrency)
 
     def _use(self, config: Config, _: int) -> None:
         """Serve by *config*. Every plugin is made anew: what it was made of may have changed behind an equal text."""
@@ -182,7 +193,7 @@ class _Sender:
         for name, lane in list(self._lanes.items()):
             destination = config.destinations.get(name)
             if destination is not None and (limit := self._limit(destination)) > 0:
-                lane.change(limit, _attempts(config, destination))
+                lane.change(limit, _attempts(config, destination), kept=self._kept(destination))
             else:
                 lane.retire(_not_served(name))
                 self._retired.append(self._lanes.pop(name))

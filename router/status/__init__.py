@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from router.commands import CommandFile
 from router.config.model import Config
 from router.errors import StoreError
+from router.event import ALERT
 from router.status.inbox import backlog
 from router.status.model import (
+    AlertStatus,
+    BreakerStatus,
     Daemon,
     DestinationStatus,
     Disk,
@@ -21,14 +26,16 @@ from router.status.model import (
     Status,
     Trouble,
 )
-from router.status.processes import daemons, worker_beat
+from router.status.processes import breakers, daemons, worker_beat
 from router.status.troubles import STUCK, UNROUTED, command, troubles
-from router.store import FINISHED, DestinationRow, Reading, State
+from router.store import FINISHED, DestinationRow, Filter, Reading, State
 from router.store.sqlite_file import NAME
 from router.store.sqlite_reading import SqliteReading
 from router.units import spell
 
 __all__ = [
+    "AlertStatus",
+    "BreakerStatus",
     "Daemon",
     "DestinationStatus",
     "Disk",
@@ -37,6 +44,7 @@ __all__ = [
     "Process",
     "Status",
     "Trouble",
+    "breakers",
     "command",
     "daemons",
     "gather",
@@ -48,6 +56,8 @@ __all__ = [
 _LATELY = 86400.0
 #: The refused events of one day are counted up to here.
 _COUNTED = 1000
+#: Alerts that are shown; `callrouter events --type alert` lists them all.
+_ALERTS = 5
 
 
 def open_store(config: Config) -> Reading:
@@ -62,8 +72,12 @@ def gather(config: Config, now: float) -> Status:
     heard: dict[str, float] = {}
     refused = waiting_commands = 0
     cursors: dict[str, int] = {}
+    alerts: tuple[AlertStatus, ...] = ()
+    silences: list[float] = []
     try:
         with closing(open_store(config)) as store:
+            alerts = _alerts(store)
+            silences = [row.ends_at for row, _ in store.silences(now)]
             rows, heard, cursors = store.destinations(), store.last_events(), store.cursors()
             refused = _refused_since(store, now - _LATELY)
             waiting_commands = len(CommandFile(config.data).after(store.command_position(), limit=_COUNTED))
@@ -71,6 +85,7 @@ def gather(config: Config, now: float) -> Status:
         # A store that was never made is no trouble of its own: there is nothing in it to read.
         error = str(ex) if (config.data / NAME).exists() else None
     running = daemons(config.data)
+    disabled = _disabled(config, running)
     found = Findings(
         now=now,
         config=config.path,
@@ -80,12 +95,16 @@ def gather(config: Config, now: float) -> Status:
         ever_ran=(config.data / NAME).exists() or (config.data / "inbox").exists(),
         worker_beat_at=worker_beat(config.data),
         sources={name: heard.get(name) for name in config.sources},
-        destinations=_destinations(config, _disabled(config, running), rows, now),
+        destinations=_destinations(config, running, rows, now),
         refused_lately=refused,
         inbox=backlog(config.data, cursors),
         disk=_disk(config.data),
         commands_waiting=waiting_commands,
         store_error=error,
+        alerts=alerts,
+        alerts_to={name: disabled.get(name) for name in config.alerts.to},
+        silences=len(silences),
+        silences_end_at=max(silences, default=None),
     )
     return Status(found, troubles(found))
 
@@ -110,6 +129,17 @@ def readiness(config: Config, now: float) -> list[str]:
     return reasons
 
 
+def _alerts(store: Reading) -> tuple[AlertStatus, ...]:
+    return tuple(
+        AlertStatus(
+            row.received_at,
+            json.loads(row.body)["event_payload"]["sentence"],
+            {one.destination: one.state.word for one in store.deliveries(Filter(event_id=row.id), _COUNTED)},
+        )
+        for row in store.events(Filter(event_type=ALERT), _ALERTS)
+    )
+
+
 def _refused_since(store: Reading, since: float) -> int:
     count, before = 0, None
     while count < _COUNTED:
@@ -131,31 +161,44 @@ def _disabled(config: Config, running: Sequence[Daemon]) -> Mapping[str, str]:
 
 
 def _destinations(
-    config: Config, disabled: Mapping[str, str], rows: list[DestinationRow], now: float
+    config: Config, running: Sequence[Daemon], rows: list[DestinationRow], now: float
 ) -> tuple[DestinationStatus, ...]:
+    disabled = _disabled(config, running)
+    delivers = any(daemon.alive and "worker" in daemon.roles for daemon in running)
+    open_ones = breakers(config.data) if delivers else {}
     stored = {row.name: row for row in rows}
     names = [*config.destinations, *(name for name in stored if name not in config.destinations)]
-    standings = (_destination(name, config, disabled.get(name), stored.get(name), now) for name in names)
+    standings = (
+        replace(
+            _destination(name, config, stored.get(name), now), disabled=disabled.get(name), breaker=open_ones.get(name)
+        )
+        for name in names
+    )
     # A name that config.yaml dropped and that is owed nothing is history, not a standing.
     return tuple(one for one in standings if one.type is not None or one.waiting or one.dead)
 
 
-def _destination(
-    name: str, config: Config, disabled: str | None, row: DestinationRow | None, now: float
-) -> DestinationStatus:
+def _destination(name: str, config: Config, row: DestinationRow | None, now: float) -> DestinationStatus:
     configured = config.destinations.get(name)
     counts = row.counts if row else {}
+    # What fell due outside its hours is owed since they began.
+    due = config.next_open(name, row.oldest_due_at) if row and row.oldest_due_at is not None else None
+    opens_at = config.next_open(name, now)
     return DestinationStatus(
         name=name,
         type=configured.plugin.type if configured else None,
-        disabled=disabled,
+        disabled=None,
         waiting=sum(count for state, count in counts.items() if state < FINISHED),
         held=counts.get(State.HELD, 0),
         dead=counts.get(State.DEAD, 0),
         delivered=counts.get(State.DELIVERED, 0),
-        overdue_since=row.oldest_due_at if row and (row.oldest_due_at or now) < now else None,
+        overdue_since=due if due is not None and due < now else None,
         paused_at=row.paused_at if row else None,
         paused_reason=row.paused_reason if row else None,
+        opens_at=None if opens_at == now else opens_at,
+        closed=opens_at != now,
+        drained_at=row.drained_at if row else None,
+        drain_reason=row.drain_reason if row else None,
     )
 
 

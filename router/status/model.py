@@ -41,6 +41,17 @@ class Daemon:
 
 
 @dataclass(frozen=True, slots=True)
+class BreakerStatus:
+    """A breaker that keeps deliveries back. ``state`` is ``open``, or ``half-open`` while one delivery tries."""
+
+    state: str
+    open_since: float
+    next_try_at: float
+    #: How the last attempt failed.
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class DestinationStatus:
     """Where one destination stands. ``type`` is None when config.yaml no longer names it."""
 
@@ -56,6 +67,15 @@ class DestinationStatus:
     overdue_since: float | None
     paused_at: float | None
     paused_reason: str | None
+    #: None while it is closed.
+    breaker: BreakerStatus | None = None
+    #: When its hours begin again; None while they hold, and where they do not for years.
+    opens_at: float | None = None
+    #: Whether it is outside its hours.
+    closed: bool = False
+    #: Since when, and why, it takes nothing new; None while it does.
+    drained_at: float | None = None
+    drain_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +94,15 @@ class Disk:
 
     free: int
     total: int
+
+
+@dataclass(frozen=True, slots=True)
+class AlertStatus:
+    """One alert, and what became of it: destination → the state of its delivery."""
+
+    made_at: float
+    sentence: str
+    told: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +143,13 @@ class Findings:
     commands_waiting: int
     #: Why the store could not be read; None when it could.
     store_error: str | None
+    #: The last ones, newest first.
+    alerts: tuple[AlertStatus, ...] = ()
+    #: Destination → why it is not told of alerts; None where it is.
+    alerts_to: Mapping[str, str | None] = field(default_factory=dict)
+    #: Silences that have not ended, and when the last of them ends.
+    silences: int = 0
+    silences_end_at: float | None = None
 
     @property
     def receiving(self) -> bool:

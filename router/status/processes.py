@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from router.status.model import Daemon, Process
+from router.status.model import BreakerStatus, Daemon, Process
 
 #: What `callrouter run`, `serve` and `work` write, and the parts that each of them runs.
 _FILES = {
@@ -33,6 +33,18 @@ def worker_beat(data: Path) -> float | None:
         return float(json.loads((data / "worker.json").read_bytes())["at"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def breakers(data: Path) -> dict[str, BreakerStatus]:
+    """Return destination → its breaker, of those that the worker last said are not closed."""
+    try:
+        said = json.loads((data / "worker.json").read_bytes())["breakers"]
+        return {
+            name: BreakerStatus(one["state"], one["since"], one["next_try_at"], one["reason"])
+            for name, one in said.items()
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
 
 
 def _read(path: Path, roles: tuple[str, ...]) -> Daemon | None:

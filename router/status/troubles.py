@@ -137,6 +137,15 @@ def _of_a_destination(where: DestinationStatus, found: Findings) -> Iterator[Tro
             f"Mend its settings or the other side, then let it go on ({owed}).",
             command(f"resume {name}", found.config),
         )
+    elif where.breaker is not None:
+        open_for = found.now - where.breaker.open_since
+        yield Trouble(
+            "attention" if open_for > OVERDUE else "note",
+            f'"{where.name}" is left alone for {spell(round(open_for))}, because everything sent to it failed: '
+            f"{where.breaker.reason}",
+            f"It goes on by itself: one delivery tries every few minutes, and the others follow ({owed}).",
+            command(f"deliveries --destination {name} --state ready", found.config),
+        )
     elif where.overdue_since is not None and found.now - where.overdue_since > OVERDUE and found.delivering:
         yield Trouble(
             "attention",
@@ -188,6 +197,23 @@ def _worth_knowing(found: Findings) -> Iterator[Trouble]:
             "note",
             f"waiting for the next start: {', '.join(waits)}",
             "Everything else that has changed is in use. Restart callrouter when it suits you.",
+        )
+    for where in (one for one in found.destinations if one.drained_at is not None):
+        owed = "1 delivery still waits" if where.waiting == 1 else f"{where.waiting:,} deliveries still wait"
+        yield Trouble(
+            "note",
+            f'"{where.name}" is being drained and takes nothing new ({where.drain_reason}); '
+            + (owed if where.waiting else "nothing waits any more"),
+            "Once nothing waits it can be removed and the configuration reloaded. To go on as before:",
+            command(f"resume {shlex.quote(where.name)}", found.config),
+        )
+    if found.silences and found.silences_end_at is not None:
+        active = "1 silence is" if found.silences == 1 else f"{found.silences:,} silences are"
+        yield Trouble(
+            "note",
+            f"{active} active, the last one for {spell(max(1.0, round(found.silences_end_at - found.now)))} more",
+            "What they catch is not sent, and can be sent later with callrouter replay --silence ID.",
+            command("silence list", found.config),
         )
     if found.commands_waiting and not found.delivering:
         recorded = "1 recorded command waits" if found.commands_waiting == 1 else "recorded commands wait"

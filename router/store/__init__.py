@@ -20,8 +20,13 @@ from typing import Any, NamedTuple, Protocol
 
 from router.calls import Call
 from router.errors import Fault
+from router.store.alerting import AlertStore, Concern, Waiting
+from router.store.operating import Operating
+from router.store.operator import CommandRow, SilenceRow
 from router.store.reading import (
+    AnswerRow,
     AttemptRow,
+    Counted,
     DeliveryRow,
     DestinationRow,
     EventRow,
@@ -34,9 +39,14 @@ from router.store.state import FINISHED, State, delivery_key
 
 __all__ = [
     "FINISHED",
+    "AlertStore",
+    "AnswerRow",
     "Attempt",
     "AttemptRow",
     "Claim",
+    "CommandRow",
+    "Concern",
+    "Counted",
     "DeliveryRow",
     "DestinationRow",
     "EventRow",
@@ -45,11 +55,14 @@ __all__ = [
     "Lapsed",
     "NewDelivery",
     "NewEvent",
+    "Operating",
     "Owed",
     "QuarantineRow",
     "Reading",
+    "SilenceRow",
     "State",
     "Store",
+    "Waiting",
     "delivery_key",
 ]
 
@@ -65,7 +78,7 @@ class NewEvent:
     event_type: str
     event_time: float
     received_at: float
-    #: The sender's own bytes, or the JSON of our own ``call_ended`` and ``call_corrected``.
+    #: The sender's own bytes, or the JSON of an event of our own.
     body: bytes
     facts: Mapping[str, Any]
     #: Older than an event of its call that was already seen.
@@ -73,7 +86,7 @@ class NewEvent:
     config_version: str
     rules: Sequence[str]
     unmatched: bool
-    #: False for ``call_ended`` and ``call_corrected``, which callrouter itself makes.
+    #: False for ``call_ended``, ``call_corrected`` and ``alert``, which callrouter itself makes.
     from_sender: bool = True
 
 
@@ -87,6 +100,11 @@ class NewDelivery:
     ordered: bool
     #: True: a dead letter of the same call before it keeps this one back (state HELD).
     held_by_dead_letter: bool = False
+    #: CANCELLED or SILENCED where it has ended before it was tried, with the ``reason``.
+    ended: State | None = None
+    reason: str | None = None
+    #: The silence that caught it.
+    silence: int | None = None
 
 
 class Owed(NamedTuple):
@@ -100,6 +118,8 @@ class Owed(NamedTuple):
     earlier_attempts: int = 0
     #: Attempts since then whose answer was lost.
     unknowns: int = 0
+    #: When it was due for the attempt it was claimed for; None where it was not claimed.
+    due_at: float | None = None
 
 
 @dataclass(slots=True)
@@ -148,6 +168,9 @@ class Attempt:
     counts: bool = True
     #: Delivered in plain words, because a template could not be filled in. The store keeps the ``reason`` alone.
     unfilled: bool = False
+    #: What is kept of the destination's answer, as an ``AnswerRow`` has it but for ``attempt``; it replaces the one
+    #: kept of this delivery's earlier attempts, whether the attempt counts or not.
+    answer: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,10 +184,14 @@ class Lapsed:
     leased_at: float
     received_at: float
     owed: Owed
+    event_type: str
 
 
-class Store(Protocol):
-    """What the worker needs of a database. All moments are seconds since 1970, given by the caller."""
+class Store(AlertStore, Operating, Protocol):
+    """What the worker needs of a database; what operators do with it is in ``Operating``, alerts in ``AlertStore``.
+
+    All moments are seconds since 1970, given by the caller.
+    """
 
     def transaction(self) -> AbstractContextManager[None]:
         """Make everything inside one durable step: on disk when the block is left, or not done at all.
@@ -205,7 +232,8 @@ class Store(Protocol):
         """Keep the event and its deliveries; return its id, or None, changing nothing, when its key is known.
 
         A delivery that is first in its line, or not ordered, is READY, due at *now* (or HELD, as said above); one
-        behind others is WAITING. Raises StoreError for a destination that ``know`` was never told of.
+        behind others is WAITING; one that has ``ended`` has no place in a line. Raises StoreError for a destination
+        that ``know`` was never told of.
         """
 
     def quarantine(self, source: str, body: bytes, faults: Sequence[Fault], received_at: float, remote: str) -> int:
@@ -219,14 +247,17 @@ class Store(Protocol):
 
     # Deliver ---------------------------------------------------------------------------------------------
 
-    def claim(self, destination: str, *, now: float, owner: str, lease_until: float, limit: int) -> list[Claim]:
+    def claim(
+        self, destination: str, *, now: float, owner: str, lease_until: float, limit: int, retries: int | None = None
+    ) -> list[Claim]:
         """Lease up to *limit* deliveries of *destination* that are READY and due, oldest due time first.
 
-        A paused destination yields nothing.
+        At most *retries* of them (None: any number) were attempted before; however many of those wait, they are not
+        in the way of the others. A paused destination yields nothing.
         """
 
     def record(self, attempt: Attempt) -> bool:
-        """Record the attempt, its receipt and the delivery's new state.
+        """Record the attempt, its receipt, its answer and the delivery's new state.
 
         Return False, changing nothing, when it is no longer leased to ``attempt.owner`` at ``attempt.attempt``.
 
@@ -245,29 +276,6 @@ class Store(Protocol):
 
         That is the earliest READY delivery of a destination that is not paused, or ``end_due_at`` of a call.
         """
-
-    # The operator ----------------------------------------------------------------------------------------
-
-    def replay(self, deliveries: Iterable[int], now: float) -> int:
-        """Make finished deliveries due again; return how many.
-
-        What was never delivered keeps its key, and its attempts count on, at its old place in its line; what was
-        delivered becomes a new delivery with a new key, at the end of the line. Either way the destination's patience
-        (``give_up_after``, ``attempts``, ``expire``) begins anew. Unfinished ones are left alone.
-        """
-
-    def pause(self, destination: str, reason: str, fingerprint: str, now: float) -> None:
-        """Claim nothing more of *destination* until ``resume``; ``fingerprint`` tells which settings were refused.
-
-        One that is paused keeps the time it was first paused at. Pausing, resuming or giving up a destination that the
-        store does not know changes nothing.
-        """
-
-    def resume(self, destination: str, now: float) -> None:
-        """End a pause; waiting deliveries keep their due times, and are given up no sooner than if accepted *now*."""
-
-    def give_up(self, destination: str, now: float) -> int:
-        """Turn all unfinished deliveries of *destination*, leased ones too, into dead letters; return how many."""
 
     def close(self) -> None:
         """Release the database; the store is not used afterwards."""

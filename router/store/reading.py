@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from router.calls import Call
 from router.errors import Fault
+from router.store.operator import CommandRow, SilenceRow
 from router.store.state import State
 
 
@@ -71,6 +73,21 @@ class AttemptRow:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerRow:
+    """The last answer kept of a destination to one delivery: to which attempt, after how many seconds, and its words.
+
+    ``cut`` says that the body went on.
+    """
+
+    attempt: int
+    status: int
+    seconds: float
+    headers: dict[str, str]
+    body: str
+    cut: bool
+
+
+@dataclass(frozen=True, slots=True)
 class QuarantineRow:
     """One refused body, for tables. ``readmitted_at`` is set once it has become an event after all."""
 
@@ -92,6 +109,9 @@ class DestinationRow:
     paused_at: float | None
     paused_fingerprint: str | None
     oldest_due_at: float | None
+    #: Why it takes nothing new, and since when; None while it does.
+    drain_reason: str | None = None
+    drained_at: float | None = None
     counts: dict[State, int] = field(default_factory=dict)
 
 
@@ -99,7 +119,9 @@ class DestinationRow:
 class Filter:
     """Which rows to return: every given field must hold. ``before_id`` pages, newest first.
 
-    ``since`` is about the time of receipt. ``rule`` of an event is any that matched, of a delivery the one that asked.
+    ``since`` and ``until`` (not included) are about the time of receipt. ``rule`` of an event is any that matched, of a
+    delivery the one that asked. ``unfinished``, and ``silence`` (the number of the one that caught it), are said of
+    deliveries alone.
     """
 
     source: str | None = None
@@ -110,8 +132,22 @@ class Filter:
     rule: str | None = None
     state: State | None = None
     since: float | None = None
+    until: float | None = None
     unmatched: bool | None = None
+    unfinished: bool = False
+    silence: int | None = None
     before_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many deliveries of one destination in one state there are, with the ids of the first and the last."""
+
+    destination: str
+    state: State
+    number: int
+    first: int
+    last: int
 
 
 class Reading(Protocol):
@@ -132,11 +168,17 @@ class Reading(Protocol):
     def calls(self, where: Filter, limit: int) -> list[Call]:
         """Return calls, the one heard of last first. What is said of deliveries, and ``before_id``, is a ValueError."""
 
-    def deliveries(self, where: Filter, limit: int) -> list[DeliveryRow]:
-        """Return deliveries, newest first."""
+    def deliveries(self, where: Filter, limit: int, *, after: int | None = None) -> list[DeliveryRow]:
+        """Return deliveries, newest first; oldest first, and beyond that id, where *after* is given."""
+
+    def count(self, where: Filter, after: int, to: int) -> list[Counted]:
+        """Count the deliveries beyond id *after*, up to *to*: the nearer, the shorter the question."""
 
     def attempts(self, delivery_id: int) -> list[AttemptRow]:
         """Return the attempts of one delivery, first to last."""
+
+    def answer(self, delivery_id: int) -> AnswerRow | None:
+        """Return the last answer kept of one delivery; None where none came, or none was kept."""
 
     def quarantined(self, limit: int, before_id: int | None = None) -> list[QuarantineRow]:
         """Return refused bodies, newest first."""
@@ -151,7 +193,13 @@ class Reading(Protocol):
         """Return inbox segment → id of the last entry routed from it; ``commands`` is one of the names."""
 
     def command_position(self) -> int:
-        """Return the id of the last operator command that was carried out."""
+        """Return the id of the last operator command that was begun."""
+
+    def commands(self, numbers: Sequence[int]) -> dict[int, CommandRow]:
+        """Return how far each of these commands has come; one that was not begun is left out."""
+
+    def silences(self, now: float | None = None) -> list[tuple[SilenceRow, int]]:
+        """Return every silence with how many deliveries it has caught, by id; with *now*, those that have not ended."""
 
     def close(self) -> None:
         """Release the database."""

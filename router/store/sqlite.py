@@ -9,25 +9,43 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
-from pydantic_core import to_json
-
 from router.calls import Call
 from router.errors import Fault, StoreError
-from router.store import Attempt, Claim, Lapsed, NewDelivery, NewEvent, QuarantineRow, sqlite_calls
+from router.store import (
+    Attempt,
+    Claim,
+    CommandRow,
+    Filter,
+    Lapsed,
+    NewDelivery,
+    NewEvent,
+    QuarantineRow,
+    SilenceRow,
+    sqlite_calls,
+    sqlite_destinations,
+    sqlite_events,
+    sqlite_operator,
+)
+from router.store.alerting import Concern, Waiting
 from router.store.lock import Lock
 from router.store.migrate import migrate
-from router.store.sqlite_deliveries import Deliveries
+from router.store.sqlite_alerts import Alerts
+from router.store.sqlite_deliveries import OLDEST_AGAIN, OLDEST_FIRST, Deliveries
 from router.store.sqlite_file import NAME, open_for_writing, refusal
 from router.store.sqlite_quarantine import SELECT as QUARANTINE
 from router.store.sqlite_quarantine import quarantined, said
 from router.store.sqlite_tally import Tally
 
+_NEXT_DUE = f"""
+SELECT min(due_at) FROM (
+    SELECT {OLDEST_FIRST} AS due_at FROM destination WHERE paused_at IS NULL
+    UNION ALL SELECT {OLDEST_AGAIN} FROM destination WHERE paused_at IS NULL
+    UNION ALL SELECT min(end_due_at) FROM call WHERE end_due_at IS NOT NULL
+)
+"""  # noqa: S608 - our own names
+
 P = ParamSpec("P")
 R = TypeVar("R")
-
-
-def _dump(value: object) -> str:
-    return to_json(value).decode()
 
 
 def _step(method: Callable[Concatenate[SqliteStore, P], R]) -> Callable[Concatenate[SqliteStore, P], R]:
@@ -58,6 +76,7 @@ class SqliteStore:
         self._lock = lock
         self._tally = Tally(db)
         self._deliveries = Deliveries(db, self._tally)
+        self._alerts = Alerts(db)
         self._in_step = False
         #: Destination name → its number, as in table ``destination``.
         self._destinations: dict[str, int] = {}
@@ -165,25 +184,22 @@ class SqliteStore:
 
     @_step
     def calls_to_end(self, now: float, stale_before: float, limit: int) -> list[Call]:
-        select = f"SELECT {sqlite_calls.COLUMNS} FROM call WHERE"  # noqa: S608 - our own names
-        due = self._db.execute(f"{select} end_due_at <= ? ORDER BY end_due_at LIMIT ?", (now, limit)).fetchall()
-        stale = self._db.execute(
-            f"{select} ends_told = 0 AND last_received_at < ? AND end_due_at IS NULL ORDER BY last_received_at LIMIT ?",
-            (stale_before, limit - len(due)),
-        )
-        return [sqlite_calls.call_of(row) for row in (*due, *stale)]
+        return sqlite_calls.to_end(self._db, now, stale_before, limit)
 
     @_step
     def add_event(self, event: NewEvent, deliveries: Sequence[NewDelivery], *, now: float) -> int | None:
         call = self._call_number(event.source, event.call_id)
         if call is None:
             call = self._insert_call(Call(event.source, event.call_id))
-        event_id = self._insert_event(event, call)
+        event_id = sqlite_events.insert(self._db, event, call)
         if event_id is None:
             return None
         for delivery in deliveries:
             destination = self._number(delivery.destination)
             line = call if delivery.ordered else None
+            if delivery.ended is not None:
+                self._deliveries.add_ended(event_id, destination, line, delivery, now)
+                continue
             self._deliveries.add(event_id, destination, line, delivery.rule, delivery.held_by_dead_letter, now=now)
         if event.from_sender:
             self._heard[event.source] = max(event.received_at, self._heard.get(event.source, 0.0))
@@ -209,7 +225,9 @@ class SqliteStore:
     # Deliver ---------------------------------------------------------------------------------------------
 
     @_step
-    def claim(self, destination: str, *, now: float, owner: str, lease_until: float, limit: int) -> list[Claim]:
+    def claim(
+        self, destination: str, *, now: float, owner: str, lease_until: float, limit: int, retries: int | None = None
+    ) -> list[Claim]:
         if destination in self._paused:
             return []
         return self._deliveries.claim(
@@ -220,6 +238,7 @@ class SqliteStore:
             owner=owner,
             lease_until=lease_until,
             limit=limit,
+            retries=limit if retries is None else min(limit, retries),
         )
 
     @_step
@@ -236,42 +255,87 @@ class SqliteStore:
 
     @_step
     def next_due(self) -> float | None:
-        due: float | None = self._db.execute(
-            "SELECT min(due_at) FROM ("
-            "SELECT (SELECT min(due_at) FROM delivery WHERE destination_id = destination.id AND state = 0) AS due_at"
-            " FROM destination WHERE paused_at IS NULL"
-            " UNION ALL SELECT min(end_due_at) FROM call WHERE end_due_at IS NOT NULL)"
-        ).fetchone()[0]
+        due: float | None = self._db.execute(_NEXT_DUE).fetchone()[0]
         return due
 
     # The operator ----------------------------------------------------------------------------------------
 
     @_step
-    def replay(self, deliveries: Iterable[int], now: float) -> int:
-        return self._deliveries.replay(deliveries, now)
+    def replay(self, deliveries: Iterable[int], now: float, *, due_from: float | None = None, apart: float = 0) -> int:
+        return self._deliveries.replay(deliveries, now, due_from=due_from, apart=apart)
+
+    @_step
+    def cancel(self, deliveries: Iterable[int], reason: str, now: float) -> int:
+        return self._deliveries.cancel(deliveries, reason, now)
+
+    @_step
+    def give_up(self, destination: str, now: float, limit: int) -> int:
+        number = self._destinations.get(destination)
+        return 0 if number is None else self._deliveries.give_up(number, now, limit)
+
+    @_step
+    def choose(self, where: Filter, after: int, to: int, limit: int) -> list[int]:
+        return sqlite_operator.choose(self._db, where, after, to, limit)
 
     @_step
     def pause(self, destination: str, reason: str, fingerprint: str, now: float) -> None:
-        self._db.execute(
-            "UPDATE destination SET paused_reason = ?, paused_fingerprint = ?, paused_at = coalesce(paused_at, ?)"
-            " WHERE name = ?",
-            (reason, fingerprint, now, destination),
-        )
+        sqlite_destinations.pause(self._db, destination, reason, fingerprint, now)
         self._load()
+
+    @_step
+    def drain(self, destination: str, reason: str, now: float) -> None:
+        sqlite_destinations.drain(self._db, destination, reason, now)
 
     @_step
     def resume(self, destination: str, now: float) -> None:
-        self._db.execute(
-            "UPDATE destination SET paused_reason = NULL, paused_fingerprint = NULL, paused_at = NULL, resumed_at = ?"
-            " WHERE name = ? AND paused_at IS NOT NULL",
-            (now, destination),
-        )
+        sqlite_destinations.resume(self._db, destination, now)
         self._load()
 
     @_step
-    def give_up(self, destination: str, now: float) -> int:
-        number = self._destinations.get(destination)
-        return 0 if number is None else self._deliveries.give_up(number, now)
+    def draining(self) -> dict[str, str]:
+        return sqlite_destinations.draining(self._db)
+
+    @_step
+    def silences(self, now: float) -> list[SilenceRow]:
+        return sqlite_operator.silences(self._db, now)
+
+    @_step
+    def silence(self, silence: SilenceRow) -> None:
+        sqlite_operator.keep_silence(self._db, silence)
+
+    @_step
+    def end_silence(self, silence: int, who: str, now: float) -> bool:
+        return sqlite_operator.end_silence(self._db, silence, who, now)
+
+    @_step
+    def commands_under_way(self) -> list[CommandRow]:
+        return sqlite_operator.under_way(self._db)
+
+    @_step
+    def note_command(self, command: CommandRow) -> None:
+        sqlite_operator.keep_command(self._db, command)
+
+    # Alerts ----------------------------------------------------------------------------------------------
+
+    @_step
+    def concerns(self) -> list[Concern]:
+        return self._alerts.concerns()
+
+    @_step
+    def keep_concern(self, concern: Concern) -> None:
+        self._alerts.keep(concern)
+
+    @_step
+    def forget_concern(self, concern: Concern) -> None:
+        self._alerts.forget(concern)
+
+    @_step
+    def waiting(self) -> dict[str, Waiting]:
+        return self._alerts.waiting()
+
+    @_step
+    def paused(self) -> dict[str, str]:
+        return self._alerts.paused()
 
     def close(self) -> None:
         self._db.close()
@@ -310,28 +374,6 @@ class SqliteStore:
         self._calls[call.source, call.call_id] = number
         return number
 
-    def _insert_event(self, event: NewEvent, call: int) -> int | None:
-        cursor = self._db.execute(
-            "INSERT INTO event (key, call, event_type, event_time, received_at, from_sender, late, unmatched,"
-            " config_version, rules, facts, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (key) DO NOTHING",
-            (
-                event.key,
-                call,
-                event.event_type,
-                event.event_time,
-                event.received_at,
-                event.from_sender,
-                event.late,
-                event.unmatched,
-                event.config_version,
-                _rules(tuple(event.rules)),
-                _dump(dict(event.facts)),
-                event.body,
-            ),
-        )
-        return _id(cursor) if cursor.rowcount else None
-
     def _write_heard(self) -> None:
         self._db.executemany(
             "INSERT INTO source VALUES (?, ?) ON CONFLICT (name)"
@@ -339,11 +381,6 @@ class SqliteStore:
             self._heard.items(),
         )
         self._heard.clear()
-
-
-@functools.lru_cache(1024)
-def _rules(names: tuple[str, ...]) -> str:
-    return _dump(list(names))
 
 
 def _id(cursor: sqlite3.Cursor) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import fields
 from operator import attrgetter
@@ -41,3 +42,14 @@ def call_of(columns: Sequence[Any]) -> Call:
         row[truth] = row[truth] == 1
     row[_FIRED] = frozenset(json.loads(row[_FIRED])) if row[_FIRED] != "[]" else frozenset()
     return Call(*row)
+
+
+def to_end(db: sqlite3.Connection, now: float, stale_before: float, limit: int) -> list[Call]:
+    """Return at most *limit* calls whose end is due at *now*, then those silent since before *stale_before*."""
+    select = f"SELECT {COLUMNS} FROM call WHERE"  # noqa: S608 - our own names
+    due = db.execute(f"{select} end_due_at <= ? ORDER BY end_due_at LIMIT ?", (now, limit)).fetchall()
+    stale = db.execute(
+        f"{select} ends_told = 0 AND last_received_at < ? AND end_due_at IS NULL ORDER BY last_received_at LIMIT ?",
+        (stale_before, limit - len(due)),
+    )
+    return [call_of(row) for row in (*due, *stale)]

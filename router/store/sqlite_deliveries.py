@@ -7,23 +7,45 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Any
 
-from router.store import Attempt, Claim, Lapsed, Owed, State, delivery_key
+from router.store import Attempt, Claim, Lapsed, NewDelivery, Owed, State, delivery_key
 from router.store.sqlite_calls import COLUMNS, call_of
 from router.store.sqlite_line import Line
 from router.store.sqlite_tally import Tally
 
 # CROSS JOIN keeps SQLite to this order: from the due ones to what belongs to each, never the other way round.
-_DUE = f"""
+_DUE = """
 SELECT delivery.id, delivery.attempts + 1, delivery.unknowns, delivery.replayed_at, delivery.earlier_attempts,
        delivery.replay, delivery.rule,
-       event.id, event.key, event.event_type, event.received_at, event.body, event.facts, receipt.body, {COLUMNS}
-FROM delivery INDEXED BY delivery_ready
+       event.id, event.key, event.event_type, event.received_at, event.body, event.facts, receipt.body,
+       delivery.due_at, {columns}
+FROM delivery INDEXED BY {index}
 CROSS JOIN event ON event.id = delivery.event_id
 CROSS JOIN call ON call.id = event.call
 LEFT JOIN receipt ON receipt.destination_id = delivery.destination_id AND receipt.call = event.call
-WHERE delivery.destination_id = ? AND delivery.state = 0 AND delivery.due_at <= ?
+WHERE delivery.destination_id = ? AND delivery.state = 0 AND delivery.attempts {tried} AND delivery.due_at <= ?
 ORDER BY delivery.due_at, delivery.id LIMIT ?
-"""  # noqa: S608 - our own names
+"""
+_DUE_FIRST = _DUE.format(index="delivery_first", tried="= 0", columns=COLUMNS)
+_DUE_AGAIN = _DUE.format(index="delivery_again", tried="> 0", columns=COLUMNS)
+
+# Answered by the index alone.
+_TIMES = """
+SELECT due_at, id FROM delivery INDEXED BY {index}
+WHERE destination_id = ? AND state = 0 AND attempts {tried} AND due_at <= ? ORDER BY due_at, id LIMIT ?
+"""
+_TIMES_FIRST = _TIMES.format(index="delivery_first", tried="= 0")
+_TIMES_AGAIN = _TIMES.format(index="delivery_again", tried="> 0")
+
+_OLDEST = """
+(SELECT min(due_at) FROM delivery INDEXED BY {index}
+ WHERE destination_id = destination.id AND state = 0 AND attempts {tried})
+"""
+#: When the first of a row of table ``destination`` falls due, among first attempts and among further ones.
+OLDEST_FIRST = _OLDEST.format(index="delivery_first", tried="= 0")
+OLDEST_AGAIN = _OLDEST.format(index="delivery_again", tried="> 0")
+
+#: Where the due time stands in a row of what is due.
+_DUE_AT = 14
 
 _LEASE = """
 UPDATE delivery SET state = 1, attempts = attempts + 1, owner = ?, lease_until = ?, leased_at = ? WHERE id = ?
@@ -31,7 +53,7 @@ UPDATE delivery SET state = 1, attempts = attempts + 1, owner = ?, lease_until =
 
 _LAPSED = """
 SELECT delivery.id, attempts, owner, destination.name, leased_at, event.received_at,
-       unknowns, replayed_at, earlier_attempts, destination.resumed_at
+       event_type, unknowns, replayed_at, earlier_attempts, destination.resumed_at
 FROM delivery INDEXED BY delivery_leased
 CROSS JOIN event ON event.id = delivery.event_id
 CROSS JOIN destination ON destination.id = delivery.destination_id
@@ -44,9 +66,10 @@ UPDATE delivery SET state = ?, due_at = ?, attempts = ?, unknowns = unknowns + ?
 WHERE id = ?
 """
 
-_GIVE_UP = """
-UPDATE delivery SET state = 11, due_at = NULL, ended_at = ?, reason = 'given up by an operator', status = NULL,
+_END = """
+UPDATE delivery SET state = ?, due_at = NULL, ended_at = ?, reason = ?, status = NULL,
        owner = NULL, lease_until = NULL, leased_at = NULL
+WHERE id = ?
 """
 
 
@@ -69,7 +92,7 @@ class Deliveries:
         now: float,
         replay: int = 0,
     ) -> None:
-        """Add one delivery behind all others of its line; without *call*, beside them."""
+        """Add one delivery behind all others of its line, due *now* when it is first; without *call*, beside them."""
         state = self._line.place_at_end(destination, call, held_by_dead_letter)
         self._db.execute(
             "INSERT INTO delivery (event_id, destination_id, call, state, due_at, replay, held_by_dead_letter, rule)"
@@ -97,13 +120,27 @@ class Deliveries:
         owner: str,
         lease_until: float,
         limit: int,
+        retries: int,
     ) -> list[Claim]:
         """Implement ``Store.claim`` for a destination that is not paused."""
-        rows = self._db.execute(_DUE, (destination, now, limit)).fetchall()
+        rows = self._due(destination, now, limit, retries)
         self._db.executemany(_LEASE, [(owner, lease_until, now, row[0]) for row in rows])
         self._tally.add(destination, State.READY, -len(rows))
         self._tally.add(destination, State.LEASED, len(rows))
         return [_claim(name, destination, resumed_at, row) for row in rows]
+
+    def _due(self, destination: int, now: float, limit: int, retries: int) -> list[tuple[Any, ...]]:
+        again = self._db.execute(_TIMES_AGAIN, (destination, now, retries)).fetchall() if retries else []
+        if not again:
+            return self._db.execute(_DUE_FIRST, (destination, now, limit)).fetchall()
+        first = self._db.execute(_TIMES_FIRST, (destination, now, limit)).fetchall()
+        chosen = sorted([*first, *again])[:limit]
+        count = len(set(chosen).intersection(again))
+        rows = self._db.execute(_DUE_AGAIN, (destination, now, count)).fetchall()
+        if count < len(chosen):
+            rows += self._db.execute(_DUE_FIRST, (destination, now, len(chosen) - count)).fetchall()
+            rows.sort(key=lambda row: (row[_DUE_AT], row[0]))
+        return rows
 
     def record(self, attempt: Attempt) -> bool:
         """Implement ``Store.record``."""
@@ -121,7 +158,7 @@ class Deliveries:
         )
         state = State.WAITING if overtaken else attempt.state
         due_at = attempt.ended_at if attempt.due_at is None else attempt.due_at
-        if attempt.counts:
+        if attempt.counts or finished:
             reason, status = attempt.reason, attempt.status
         self._db.execute(
             _RECORD,
@@ -139,6 +176,11 @@ class Deliveries:
         self._tally.move(destination, State.LEASED, state)
         if attempt.counts:
             self._keep(attempt, destination)
+        if attempt.answer is not None:
+            self._db.execute(
+                "INSERT OR REPLACE INTO answer VALUES (?, ?, ?)",
+                (attempt.delivery_id, attempt.attempt, json.dumps(dict(attempt.answer))),
+            )
         if call is not None and (finished or overtaken):
             self._line.go_on(destination, call, attempt.ended_at)
         return True
@@ -154,30 +196,79 @@ class Deliveries:
         """Implement ``Store.lapsed``."""
         return [_lapsed(row) for row in self._db.execute(_LAPSED, (now, limit))]
 
-    def replay(self, deliveries: Iterable[int], now: float) -> int:
-        """Implement ``Store.replay``."""
+    def add_ended(self, event: int, destination: int, call: int | None, delivery: NewDelivery, now: float) -> None:
+        """Add one delivery that has ended: it has no place in a line, and keeps nothing back."""
+        cursor = self._db.execute(
+            "INSERT INTO delivery (event_id, destination_id, call, state, held_by_dead_letter, rule, ended_at, reason)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                event,
+                destination,
+                call,
+                delivery.ended,
+                delivery.held_by_dead_letter,
+                delivery.rule,
+                now,
+                delivery.reason,
+            ),
+        )
+        if delivery.silence is not None:
+            self._db.execute("INSERT INTO silenced VALUES (?, ?)", (delivery.silence, cursor.lastrowid))
+        assert delivery.ended is not None  # noqa: S101 - why it is added here
+        self._tally.add(destination, delivery.ended)
+
+    def replay(self, deliveries: Iterable[int], now: float, *, due_from: float | None, apart: float) -> int:
+        """Implement ``Operating.replay``."""
         busy = set(
             self._db.execute("SELECT destination_id, call FROM delivery INDEXED BY delivery_leased WHERE state = 1")
         )
+        done = 0
         # By id, so that of several deliveries of one call the earlier one gets its place first.
-        return sum(self._owe_again(delivery, busy, now) for delivery in sorted(set(deliveries)))
+        for delivery in sorted(set(deliveries)):
+            due = now if due_from is None else due_from + done * apart
+            done += self._owe_again(delivery, busy, due)
+        return done
 
-    def give_up(self, destination: int, now: float) -> int:
-        """Implement ``Store.give_up``."""
-        self._tally.write()
-        counts = self._db.execute(
-            "SELECT state, n FROM tally WHERE destination_id = ? AND state < 10 AND n > 0", (destination,)
+    def cancel(self, deliveries: Iterable[int], reason: str, now: float) -> int:
+        """Implement ``Operating.cancel``."""
+        done = 0
+        for delivery in set(deliveries):
+            row = self._db.execute(
+                "SELECT destination_id, call, state FROM delivery WHERE id = ? AND state < 10 AND state <> 1",
+                (delivery,),
+            ).fetchone()
+            if row is None:
+                continue
+            destination, call, state = row
+            self._db.execute(_END, (State.CANCELLED, now, reason, delivery))
+            self._tally.move(destination, state, State.CANCELLED)
+            # Of those that wait, only the first of a line keeps others back.
+            if call is not None and state != State.WAITING:
+                self._line.go_on(destination, call, now)
+            done += 1
+        return done
+
+    def give_up(self, destination: int, now: float, limit: int) -> int:
+        """Implement ``Operating.give_up``."""
+        rows = self._db.execute(
+            "SELECT id, state, call FROM delivery INDEXED BY delivery_line WHERE destination_id = ? AND state < 10"
+            " ORDER BY call, id LIMIT ?",
+            (destination, limit),
         ).fetchall()
-        for state, n in counts:
-            # One statement for each state: a partial index serves the one its condition names.
-            self._db.execute(
-                f"{_GIVE_UP} WHERE destination_id = ? AND state < 10 AND state = {int(state)}", (now, destination)
-            )
-            self._tally.add(destination, State(state), -n)
-            self._tally.add(destination, State.DEAD, n)
-        return sum(n for _, n in counts)
+        if rows and rows[-1][2] is not None:
+            # The rest of the last line: without its head it would wait for ever.
+            last, _, call = rows[-1]
+            rows += self._db.execute(
+                "SELECT id, state, call FROM delivery INDEXED BY delivery_line"
+                " WHERE destination_id = ? AND call = ? AND state < 10 AND id > ?",
+                (destination, call, last),
+            ).fetchall()
+        self._db.executemany(_END, [(State.DEAD, now, "given up by an operator", delivery) for delivery, _, _ in rows])
+        for _, state, _ in rows:
+            self._tally.move(destination, state, State.DEAD)
+        return len(rows)
 
-    def _owe_again(self, delivery: int, busy: set[tuple[int, int | None]], now: float) -> bool:
+    def _owe_again(self, delivery: int, busy: set[tuple[int, int | None]], due: float) -> bool:
         row = self._db.execute(
             "SELECT destination_id, call, state, event_id, rule, held_by_dead_letter FROM delivery"
             " WHERE id = ? AND state >= 10",
@@ -190,10 +281,11 @@ class Deliveries:
             (latest,) = self._db.execute(
                 "SELECT max(replay) FROM delivery WHERE event_id = ? AND destination_id = ?", (event_id, destination)
             ).fetchone()
-            self.add(event_id, destination, call, rule, held_by_dead_letter, now=now, replay=latest + 1)
+            self.add(event_id, destination, call, rule, held_by_dead_letter, now=due, replay=latest + 1)
             self._db.execute(
-                "UPDATE delivery SET replayed_at = ? WHERE event_id = ? AND destination_id = ? AND replay = ?",
-                (now, event_id, destination, latest + 1),
+                "UPDATE delivery SET replayed_at = ?1, due_at = ?1 WHERE event_id = ?2 AND destination_id = ?3"
+                " AND replay = ?4",
+                (due, event_id, destination, latest + 1),
             )
             return True
         if call is not None and (destination, call) in busy:
@@ -203,7 +295,7 @@ class Deliveries:
         self._db.execute(
             "UPDATE delivery SET state = ?, due_at = ?, ended_at = NULL, unknowns = 0, replayed_at = ?,"
             " earlier_attempts = attempts WHERE id = ?",
-            (state, now if state is State.READY else None, now, delivery),
+            (state, due, due, delivery),
         )
         self._tally.move(destination, old, state)
         return True
@@ -238,14 +330,15 @@ def _owed(
 
 
 def _lapsed(row: tuple[Any, ...]) -> Lapsed:
-    delivery, attempt, owner, destination, leased_at, received_at, *history = row
-    return Lapsed(delivery, attempt, owner, destination, leased_at, received_at, _owed(received_at, *history))
+    delivery, attempt, owner, destination, leased_at, received_at, event_type, *history = row
+    owed = _owed(received_at, *history)
+    return Lapsed(delivery, attempt, owner, destination, leased_at, received_at, owed, event_type)
 
 
 def _claim(name: str, destination: int, resumed_at: float | None, row: tuple[Any, ...]) -> Claim:
     delivery, attempt, unknowns, replayed_at, earlier, replay, rule, event, key, event_type, received_at = row[:11]
-    body, facts, receipt = row[11:14]
-    call = call_of(row[14:])
+    body, facts, receipt, due_at = row[11:15]
+    call = call_of(row[15:])
     return Claim(
         delivery_id=delivery,
         attempt=attempt,
@@ -261,5 +354,5 @@ def _claim(name: str, destination: int, resumed_at: float | None, row: tuple[Any
         event_id=event,
         event_type=event_type,
         call_id=call.call_id,
-        owed=_owed(received_at, unknowns, replayed_at, earlier, resumed_at),
+        owed=_owed(received_at, unknowns, replayed_at, earlier, resumed_at)._replace(due_at=due_at),
     )

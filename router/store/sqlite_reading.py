@@ -12,20 +12,30 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from router.calls import Call
 from router.errors import StoreError
+from router.event import ALERT_SOURCE
 from router.store import (
+    AnswerRow,
     AttemptRow,
+    CommandRow,
+    Counted,
     DeliveryRow,
     DestinationRow,
     EventRow,
     Filter,
     HistoryRow,
     QuarantineRow,
+    SilenceRow,
     State,
     delivery_key,
+    sqlite_operator,
 )
 from router.store.migrate import migrations, refuse_newer, version
 from router.store.sqlite_calls import COLUMNS, call_of
+from router.store.sqlite_deliveries import OLDEST_AGAIN, OLDEST_FIRST
 from router.store.sqlite_file import NAME, open_for_reading, refusal
+from router.store.sqlite_filter import add, of_delivery, of_event, of_standing
+from router.store.sqlite_filter import where as said
+from router.store.sqlite_operator import window
 from router.store.sqlite_quarantine import SELECT as QUARANTINE
 from router.store.sqlite_quarantine import quarantined
 
@@ -34,9 +44,6 @@ R = TypeVar("R")
 
 #: Seconds that one question may take: while it lasts, the writer's log grows and cannot be folded back.
 PATIENCE = 5.0
-
-#: Up to this many events since a moment, their ids are worth collecting; more are found soon enough from the newest on.
-_FEW = 10_000
 
 _EVENTS = """
 SELECT event.id, call.source, call.call_id, event_type, event_time, received_at, body, facts, late, config_version,
@@ -60,15 +67,6 @@ CROSS JOIN event ON event.id = event_id
 CROSS JOIN call ON call.id = event.call
 CROSS JOIN destination ON destination.id = destination_id
 """
-
-_IDS_OF_CALL = "SELECT id FROM event WHERE call IN (SELECT id FROM call WHERE call_id = ?)"
-# Ids follow the order of routing, which is nearly the order of receipt, but not quite. Where many events are recent
-# enough there is no need for a lower end, else it is exact.
-_EARLIEST_OF_FEW = f"""
-SELECT CASE WHEN count(*) < {_FEW} THEN coalesce(min(id), 9223372036854775807) ELSE 0 END
-FROM (SELECT id FROM event WHERE received_at >= ? LIMIT {_FEW})
-"""  # noqa: S608 - our own number
-_OF_DESTINATION = "destination_id = (SELECT id FROM destination WHERE name = ?)"
 
 
 def _question(method: Callable[Concatenate[SqliteReading, P], R]) -> Callable[Concatenate[SqliteReading, P], R]:
@@ -114,18 +112,18 @@ class SqliteReading:
 
     @_question
     def events(self, where: Filter, limit: int) -> list[EventRow]:
-        terms, values = _event_terms(where)
-        _add(terms, values, "event.id = ?", where.event_id)
-        _add(terms, values, "event.id < ?", where.before_id)
-        _add(terms, values, "unmatched = ?", where.unmatched)
-        _add(terms, values, "? IN (SELECT value FROM json_each(rules))", where.rule)
+        terms, values = of_event(where)
+        add(terms, values, "event.id = ?", where.event_id)
+        add(terms, values, "event.id < ?", where.before_id)
+        add(terms, values, "unmatched = ?", where.unmatched)
+        add(terms, values, "? IN (SELECT value FROM json_each(rules))", where.rule)
         if where.destination is not None or where.state is not None:
-            inner, more = _delivery_terms(where)
+            inner, more = of_standing(where)
             terms.append(f"EXISTS (SELECT 1 FROM delivery WHERE event_id = event.id AND {' AND '.join(inner)})")  # noqa: S608 - our own names
             values += more
         # A call has few events: they are sorted. Otherwise the table is read backwards until there are enough.
         order = "+event.id" if where.call_id is not None else "event.id"
-        rows = self._db.execute(f"{_EVENTS} {_where(terms)} ORDER BY {order} DESC LIMIT ?", [*values, limit])
+        rows = self._db.execute(f"{_EVENTS} {said(terms)} ORDER BY {order} DESC LIMIT ?", [*values, limit])
         return [_event(row) for row in rows]
 
     @_question
@@ -139,37 +137,46 @@ class SqliteReading:
             raise ValueError("calls are found by source, call, event and time, not by what is owed to destinations")
         terms: list[str] = []
         values: list[Any] = []
-        _add(terms, values, "source = ?", where.source)
-        _add(terms, values, "call_id = ?", where.call_id)
-        _add(terms, values, "last_received_at >= ?", where.since)
+        add(terms, values, "source = ?", where.source)
+        add(terms, values, "call_id = ?", where.call_id)
+        # What an alert is about is kept like a call, and is none.
+        add(terms, values, "source <> ?", ALERT_SOURCE)
+        add(terms, values, "last_received_at >= ?", where.since)
         inner: list[str] = []
         more: list[Any] = []
-        _add(inner, more, "event_type = ?", where.event_type)
-        _add(inner, more, "event.id = ?", where.event_id)
-        _add(inner, more, "unmatched = ?", where.unmatched)
+        add(inner, more, "event_type = ?", where.event_type)
+        add(inner, more, "event.id = ?", where.event_id)
+        add(inner, more, "unmatched = ?", where.unmatched)
         if inner:
             terms.append(f"EXISTS (SELECT 1 FROM event WHERE event.call = call.id AND {' AND '.join(inner)})")  # noqa: S608 - our own names
             values += more
         rows = self._db.execute(
-            f"SELECT {COLUMNS} FROM call {_where(terms)} ORDER BY last_received_at DESC, id DESC LIMIT ?",  # noqa: S608 - our own names
+            f"SELECT {COLUMNS} FROM call {said(terms)} ORDER BY last_received_at DESC, id DESC LIMIT ?",  # noqa: S608 - our own names
             [*values, limit],
         )
         return [call_of(row) for row in rows]
 
     @_question
-    def deliveries(self, where: Filter, limit: int) -> list[DeliveryRow]:
-        terms, values = _event_terms(where, "event_id")
-        _add(terms, values, "event_id = ?", where.event_id)
-        _add(terms, values, "delivery.id < ?", where.before_id)
-        _add(terms, values, "unmatched = ?", where.unmatched)
-        _add(terms, values, "rule = ?", where.rule)
-        inner, more = _delivery_terms(where)
+    def deliveries(self, where: Filter, limit: int, *, after: int | None = None) -> list[DeliveryRow]:
+        terms, values = of_delivery(where)
+        add(terms, values, "delivery.id < ?", where.before_id)
+        add(terms, values, "delivery.id > ?", after)
         narrow = where.call_id is not None or where.event_id is not None
         order = "+delivery.id" if narrow else "delivery.id"
-        rows = self._db.execute(
-            f"{_DELIVERIES} {_where(terms + inner)} ORDER BY {order} DESC LIMIT ?", [*values, *more, limit]
-        )
+        way = "DESC" if after is None else "ASC"
+        rows = self._db.execute(f"{_DELIVERIES} {said(terms)} ORDER BY {order} {way} LIMIT ?", [*values, limit])
         return [_delivery(row) for row in rows]
+
+    @_question
+    def count(self, where: Filter, after: int, to: int) -> list[Counted]:
+        found, values = window(where, after, to)
+        rows = self._db.execute(
+            "SELECT name, state, n, first, last FROM (SELECT destination_id, delivery.state AS state, count(*) AS n,"  # noqa: S608 - our own terms
+            f" min(delivery.id) AS first, max(delivery.id) AS last {found} GROUP BY destination_id, delivery.state)"
+            " JOIN destination ON destination.id = destination_id ORDER BY name, state",
+            values,
+        )
+        return [Counted(name, State(state), *numbers) for name, state, *numbers in rows]
 
     @_question
     def attempts(self, delivery_id: int) -> list[AttemptRow]:
@@ -179,6 +186,11 @@ class SqliteReading:
             (delivery_id,),
         )
         return [AttemptRow(*row) for row in rows]
+
+    @_question
+    def answer(self, delivery_id: int) -> AnswerRow | None:
+        row = self._db.execute("SELECT attempt, body FROM answer WHERE delivery_id = ?", (delivery_id,)).fetchone()
+        return None if row is None else AnswerRow(row[0], **json.loads(row[1]))
 
     @_question
     def quarantined(self, limit: int, before_id: int | None = None) -> list[QuarantineRow]:
@@ -191,11 +203,15 @@ class SqliteReading:
         for destination, state, n in self._db.execute("SELECT destination_id, state, n FROM tally WHERE n > 0"):
             counts.setdefault(destination, {})[State(state)] = n
         rows = self._db.execute(
-            "SELECT id, name, paused_reason, paused_at, paused_fingerprint,"
-            " (SELECT min(due_at) FROM delivery WHERE destination_id = destination.id AND state = 0)"
-            " FROM destination ORDER BY name"
+            f"SELECT id, {OLDEST_FIRST}, {OLDEST_AGAIN}, name, paused_reason, paused_at, paused_fingerprint,"  # noqa: S608 - our own names
+            " drain_reason, drained_at FROM destination ORDER BY name"
         )
-        return [DestinationRow(*(*columns, counts.get(number, {}))) for number, *columns in rows]
+        found = []
+        for number, first, again, name, reason, paused_at, fingerprint, drain, drained_at in rows:
+            oldest = min((due for due in (first, again) if due is not None), default=None)
+            count = counts.get(number, {})
+            found.append(DestinationRow(name, reason, paused_at, fingerprint, oldest, drain, drained_at, count))
+        return found
 
     @_question
     def last_events(self) -> dict[str, float]:
@@ -210,6 +226,15 @@ class SqliteReading:
         row = self._db.execute("SELECT position FROM cursor WHERE segment = 'commands'").fetchone()
         return 0 if row is None else int(row[0])
 
+    @_question
+    def commands(self, numbers: Sequence[int]) -> dict[int, CommandRow]:
+        return sqlite_operator.commands(self._db, numbers)
+
+    @_question
+    def silences(self, now: float | None = None) -> list[tuple[SilenceRow, int]]:
+        found = sqlite_operator.silences(self._db, now)
+        return [(row, sqlite_operator.caught(self._db, row.id)) for row in found]
+
     def close(self) -> None:
         self._db.close()
 
@@ -222,41 +247,6 @@ class SqliteReading:
                 f"{self._path} has format {found}, which the daemon of this version brings to {known} when it starts: "
                 "start it"
             )
-
-
-def _add(terms: list[str], values: list[Any], term: str, value: Any) -> None:
-    if value is not None:
-        terms.append(term)
-        values.append(value)
-
-
-def _where(terms: Sequence[str]) -> str:
-    return f"WHERE {' AND '.join(terms)}" if terms else ""
-
-
-def _event_terms(where: Filter, id: str = "event.id") -> tuple[list[str], list[Any]]:
-    """Return what *where* says of the event and its call, *id* being the column that names the event."""
-    terms: list[str] = []
-    values: list[Any] = []
-    _add(terms, values, f"{id} IN ({_IDS_OF_CALL})", where.call_id)
-    _add(terms, values, "call.source = ?", where.source)
-    _add(terms, values, "event_type = ?", where.event_type)
-    if where.since is not None:
-        terms.append(f"received_at >= ? AND {id} >= ({_EARLIEST_OF_FEW})")
-        values += [where.since, where.since]
-    return terms, values
-
-
-def _delivery_terms(where: Filter) -> tuple[list[str], list[Any]]:
-    terms: list[str] = []
-    values: list[Any] = []
-    _add(terms, values, _OF_DESTINATION, where.destination)
-    if where.state is not None:
-        # Only the index of dead letters is in the order that is asked for; by any other a million rows would be sorted.
-        column = "delivery.state" if where.state is State.DEAD else "+delivery.state"
-        # Written out, not as a parameter: else SQLite would not see that the index serves it.
-        terms.append(f"{column} = {int(where.state)}")
-    return terms, values
 
 
 def _event(row: tuple[Any, ...]) -> EventRow:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from router.config import Config
-from router.sender import Share
+from router.sender import Share, kept
 from router.units import Rate
 
 #: Beyond what is being sent, this many deliveries wait with the senders, so that none of them idles for a turn.
 AHEAD = 256
+
+
+#: Of a rate, this part is kept for first attempts while there are any.
+KEPT = 0.25
 
 
 def room(concurrency: int, in_hand: int) -> int:
@@ -25,6 +30,8 @@ class Bucket:
     rate: Rate
     tokens: float
     at: float
+    #: First attempts that are behind their part.
+    behind: float = 0.0
 
     @classmethod
     def full(cls, rate: Rate, now: float) -> Bucket:
@@ -38,9 +45,14 @@ class Bucket:
         self.at = now
         return int(self.tokens)
 
-    def take(self, count: int) -> None:
-        """Use up *count* tokens."""
+    def for_first(self, allowed: int) -> int:
+        """Return how many of the *allowed* tokens first attempts have a right to, before anything else."""
+        return min(allowed, int(self.behind + allowed * KEPT))
+
+    def take(self, count: int, first: int = 0) -> None:
+        """Use up *count* tokens, *first* of them for first attempts."""
         self.tokens -= count
+        self.behind = min(1.0, max(0.0, self.behind + count * KEPT - first))
 
     def next_at(self) -> float:
         """Return when one more will be allowed."""
@@ -53,6 +65,16 @@ class Bucket:
         return fresh
 
 
+class Rooms(NamedTuple):
+    """How many more deliveries of a destination may be handed over."""
+
+    free: int
+    #: At most so many of them further attempts.
+    retries: int
+    #: For first attempts there is always so much.
+    first: int
+
+
 class Limits:
     """The shares and buckets of all destinations of a configuration."""
 
@@ -60,10 +82,18 @@ class Limits:
         """Begin with what is left in the buckets *before*, by the names that destinations have now."""
         self._before = before or {}
         #: Destination → the senders that have a part in its concurrency.
-        self.shares = {
-            name: [i for i in range(senders) if Share(i, senders).threads(name, destination.concurrency)]
-            for name, destination in config.destinations.items()
-        }
+        self.shares: dict[str, list[int]] = {}
+        #: The same for attempts that are not first ones: some senders may keep all their slots for those.
+        self.retries: dict[str, list[int]] = {}
+        #: Destination → how many slots each sender has for it.
+        self.slots: dict[str, list[int]] = {}
+        shares = [Share(index, senders) for index in range(senders)]
+        for name, destination in config.destinations.items():
+            slots = [0 if destination.disabled else one.threads(name, destination.concurrency) for one in shares]
+            first = [one.kept(name, destination.concurrency) for one in shares]
+            self.slots[name] = slots
+            self.shares[name] = [index for index in range(senders) if slots[index]]
+            self.retries[name] = [index for index in range(senders) if slots[index] > first[index]]
         self.buckets = {
             name: self._bucket(name, destination.rate, now)
             for name, destination in config.destinations.items()
@@ -74,6 +104,11 @@ class Limits:
         if name not in self._before:
             return Bucket.full(rate, now)
         return self._before[name] if self._before[name].rate == rate else self._before[name].going_on(rate, now)
+
+    def rooms(self, concurrency: int, in_hand: int, retries: int) -> Rooms:
+        """Return what may be handed over when *in_hand*, *retries* of them further attempts, are out already."""
+        free, first = room(concurrency, in_hand), kept(concurrency)
+        return Rooms(free, min(free, room(concurrency - first, retries)), room(first, in_hand - retries))
 
     def until_rate(self, now: float, most: float) -> float:
         """Return the seconds until a bucket allows more, *most* where none holds anything up."""

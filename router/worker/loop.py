@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from router import clock
@@ -26,27 +27,30 @@ from router.sender import Outcome
 from router.store import Attempt, Claim, Lapsed, Owed, Store
 from router.units import spell
 from router.worker import report
+from router.worker.alerting import Alerting, terms
+from router.worker.claiming import LEASE, Claiming
 from router.worker.clockwatch import ClockWatch
-from router.worker.fitting import fit, former_names
-from router.worker.limits import Limits, room
+from router.worker.fitting import fit, former_names, stranded
 from router.worker.orders import CURSOR, Orders
 from router.worker.routing import Routed, Routing
 from router.worker.senders import Ended
-from router.worker.verdict import expired_before_sending, judge
+from router.worker.verdict import judge
 from router.worker.wires import Wires
 
-#: Inbox entries and claims of one destination per turn.
-MOST_ENTRIES, MOST_CLAIMS = 400, 200
+#: Inbox entries per turn.
+MOST_ENTRIES = 400
 #: Seconds from the start of one busy turn to the next: larger batches cost less per event.
 SHORTEST_TURN = 0.010
 #: Seconds between looks at what nobody announces.
 TICK = 1.0
-#: A lease outlives any attempt; it is renewed while its sender lives, and matters only when something is lost.
-LEASE, RENEW_EVERY = 120.0, 30.0
+#: Seconds between two renewals of all leases.
+RENEW_EVERY = 30.0
 #: Seconds before a store that refused is asked again.
 STORE_PAUSE = 1.0
 #: Seconds to claim nothing while the senders follow in a reload, or until the supervisor says that they have.
 FOLLOWING = 5.0
+#: Seconds that a reload waits for a `give-up` of what keeps a destination.
+GIVING_UP = 2.0
 
 
 @dataclass(slots=True)
@@ -59,11 +63,13 @@ class Turn:
     paused: list[tuple[str, str]] = field(default_factory=list)
     entries: int = 0
     ticked: bool = False
+    #: A command of an operator is still under way.
+    ordered: bool = False
 
     @property
     def busy(self) -> bool:
         """Whether the next turn is likely to find more."""
-        return bool(self.entries or self.attempts or self.claims)
+        return bool(self.entries or self.attempts or self.claims or self.ordered)
 
 
 class Worker:
@@ -81,22 +87,23 @@ class Worker:
         senders: int,
         number: int = 0,
         store_pause: float = STORE_PAUSE,
+        end: Callable[[], None] = lambda: None,
     ) -> None:
-        """Work by *config*, which is that of reload *number*, and hear over *reload* of others."""
+        """Work by *config*, that of reload *number*, and hear over *reload* of others; *end* ends the whole daemon."""
         self.config, self.store, self.log, self.metrics = config, store, log, metrics
         self.owner = f"{os.getpid()}-{time.time_ns():x}"
         self.routing = Routing(store, config)
-        self.orders = Orders(store, self.routing, config, log)
+        self.alerting = Alerting(store, config, clock.now())
         self.commands = CommandFile(config.data)
+        self.orders = Orders(store, self.routing, config, log, self.commands)
+        self._end = end
         self.inbox = InboxReader(config.data / "inbox")
         self.cursors = store.cursors()
         self.wires = Wires(config.data, control, reload)
         self.senders = self.wires.senders
-        self.limits = Limits(config, senders, clock.now())
+        self.claiming = Claiming(config, store, self.senders, owner=self.owner, count=senders, now=clock.now())
         self.follower = Follower(reload, config, number=number, use=self._move_to, done=self._everybody_moved)
         self._reload, self._sender_count = reload, senders
-        #: Deliveries whose attempt may still be one with the settings before the last reload.
-        self._with_earlier_settings: set[int] = set()
         self._claim_from = 0.0
         self.watch = ClockWatch(clock.now())
         self._clock_is_right = True
@@ -105,6 +112,7 @@ class Worker:
         self._cursors_are_right = True
         self._stopping = False
         self._lag = 0.0
+        #: On the monotonic clock: a wall clock that was set back would put off ticks for hours.
         self._next_tick = self._next_renewal = 0.0
         self._pending: list[Ended] = []
 
@@ -115,10 +123,10 @@ class Worker:
         self.recover()
         more = False
         while not (self._stopping and not self.senders.connections):
-            began = clock.now()
-            self.gather(0.0 if more else self._until_due(began))
+            began = time.monotonic()
+            self.gather(0.0 if more else self._until_due(clock.now()))
             more = self.turn()
-            if more and (rest := SHORTEST_TURN - (clock.now() - began)) > 0:
+            if more and (rest := SHORTEST_TURN - (time.monotonic() - began)) > 0:
                 time.sleep(rest)
         self.turn()
         self.close()
@@ -145,10 +153,10 @@ class Worker:
         except StoreError:
             # The turn that follows meets the same, and says it.
             return self._store_pause
-        wait = min(self._next_tick - now, TICK)
+        wait = self._next_tick - time.monotonic()
         if due is not None and not self._stopping:
             # A delivery that is due and was not claimed waits for room or rate, which come with other news.
-            wait = min(wait, due - now) if due > now else min(wait, self.limits.until_rate(now, TICK))
+            wait = min(wait, due - now) if due > now else min(wait, self.claiming.limits.until_rate(now, TICK))
         return max(0.0, wait)
 
     # One turn --------------------------------------------------------------------------------------------
@@ -163,6 +171,9 @@ class Worker:
                 self._take(turn, pending, clock.now())
         except StoreError as ex:
             self.routing.forget()
+            self.alerting.forget()
+            self.claiming.undo(turn.claims)
+            self.orders.forget()
             self._cursors_are_right = False
             self.log.say("store", f"{ex}; trying again", level="error")
             time.sleep(self._store_pause)
@@ -175,15 +186,19 @@ class Worker:
         if not self._cursors_are_right:
             self.cursors = self.store.cursors()
             self._cursors_are_right = True
-        tick = now >= self._next_tick
+        tick = time.monotonic() >= self._next_tick
         self._look_at_the_clock(now)
         for ended in pending:
             self._record(turn, ended, now)
         if tick:
             self._tick(turn, now)
+        if self.orders.busy:
+            turn.routed += [(routed, now) for routed in self.orders.go_on(now)]
+            turn.ordered = self.orders.busy
         if not self._stopping:
             self._route(turn, now)
-            self._claim(turn, now)
+        self.alerting.follow(turn, now, self._lag, self.watch)
+        self._claim(turn, now)
 
     def _look_at_the_clock(self, now: float) -> None:
         """While the wall clock has jumped, age proves nothing: nothing expires, is given up or falls silent for it."""
@@ -204,32 +219,30 @@ class Worker:
     def _record(self, turn: Turn, ended: Ended, now: float) -> None:
         claim, outcome = ended.claim, ended.outcome
         destination = self.config.destinations.get(claim.destination)
-        earlier = claim.delivery_id in self._with_earlier_settings
-        self._with_earlier_settings.discard(claim.delivery_id)
+        present = self.claiming.learn(ended)
         if destination is None:
             # Given up, or else a reload would not have let it go.
             return
         attempt, pause = judge(
             outcome,
-            owed=self._believed(claim.owed, now),
-            destination=destination,
+            owed=self._believed(self.claiming.patience(claim.destination, claim.owed), now),
+            destination=terms(destination, claim.event_type),
             owner=self.owner,
             now=now,
         )
         if self.store.record(attempt):
             turn.attempts.append((claim, attempt))
-        if pause and not earlier:
+        if pause and present:
             self.store.pause(claim.destination, pause, destination.fingerprint, now)
             turn.paused.append((claim.destination, pause))
 
     def _tick(self, turn: Turn, now: float) -> None:
-        self._next_tick = now + TICK
+        beat = time.monotonic()
+        self._next_tick = beat + TICK
         turn.ticked = True
-        self.cursors[CURSOR] = self.orders.obey(self.commands, self.cursors.get(CURSOR, 0), now)
-        turn.routed += [(routed, now) for routed in self.orders.readmitted]
-        self.orders.readmitted.clear()
-        if now >= self._next_renewal:
-            self._next_renewal = now + RENEW_EVERY
+        self.cursors[CURSOR] = self.orders.obey(self.cursors.get(CURSOR, 0), now)
+        if beat >= self._next_renewal:
+            self._next_renewal = beat + RENEW_EVERY
             self.store.renew(self.owner, now + LEASE)
             self._settle_lapsed(turn, now, now)
 
@@ -243,7 +256,7 @@ class Worker:
             attempt, _ = judge(
                 outcome,
                 owed=self._believed(lapsed.owed, now),
-                destination=destination,
+                destination=terms(destination, lapsed.event_type),
                 owner=lapsed.owner,
                 now=now,
             )
@@ -266,29 +279,18 @@ class Worker:
         turn.routed += [(routed, now) for routed in self.routing.end_calls(until, silent=self._clock_is_right)]
 
     def _claim(self, turn: Turn, now: float) -> None:
-        if time.monotonic() < self._claim_from:
+        if self._stopping or time.monotonic() < self._claim_from:
             return
-        for name, destination in self.config.destinations.items():
-            if destination.disabled or not self.senders.able(self.limits.shares[name]):
-                continue
-            limit = min(MOST_CLAIMS, room(destination.concurrency, self.senders.in_hand(name)))
-            bucket = self.limits.buckets.get(name)
-            if bucket:
-                limit = min(limit, bucket.allowed(now))
-            if limit <= 0:
-                continue
-            claims = self.store.claim(name, now=now, owner=self.owner, lease_until=now + LEASE, limit=limit)
-            if bucket:
-                bucket.take(len(claims))
-            for claim in claims:
-                expired = expired_before_sending(claim, destination=destination, owner=self.owner, now=now)
-                if expired is None or not self._clock_is_right:
-                    turn.claims.append(claim)
-                elif self.store.record(expired):
-                    turn.attempts.append((claim, expired))
+        claims, unmade = self.claiming.claim(now, clock_is_right=self._clock_is_right)
+        turn.claims += claims
+        turn.attempts += unmade
 
     def _after(self, turn: Turn, seconds: float) -> None:
-        self.senders.hand_over(turn.claims, self.limits.shares)
+        limits = self.claiming.limits
+        self.senders.hand_over(turn.claims, limits.shares, limits.retries)
+        for name in (*self.orders.recalled, *self.claiming.opened, *(name for name, _ in turn.paused)):
+            self.senders.recall(name)
+        self.orders.recalled.clear()
         self.wires.mind_unsent()
         now = clock.now()
         for routed, received_at in turn.routed:
@@ -297,10 +299,14 @@ class Worker:
             report.attempted(self.log, self.metrics, claim, attempt)
         for destination, reason in turn.paused:
             report.paused(self.log, destination, reason)
+        report.alerted(self.log, self.metrics, self.alerting.told(), self.config)
+        report.breakers(self.log, self.claiming)
         self.metrics.turned(seconds)
         if turn.ticked:
             self._upkeep(now)
         self.log.flush()
+        if self.orders.take_end():
+            self._end()
 
     # Reload ----------------------------------------------------------------------------------------------
 
@@ -309,22 +315,28 @@ class Worker:
         # What operators have asked for counts first: they may just have given up what keeps a destination.
         self._next_tick = 0.0
         self.turn()
+        self.orders.hurry(self.turn, lambda: stranded(self.store, config), GIVING_UP)
         routing = Routing(self.store, config)
-        orders = Orders(self.store, routing, config, self.log)
+        orders = Orders(self.store, routing, config, self.log, self.commands)
         names = {old: new for new, old in former_names(config).items() if old in self.config.destinations}
-        left = {names.get(name, name): bucket for name, bucket in self.limits.buckets.items()}
-        limits = Limits(config, self._sender_count, clock.now(), left)
         for name in fit(self.store, config, number, clock.now()):
             self.log.say("daemon", f"{name}: its settings have changed since it was paused; sending again")
         # From here on it is decided, and nothing may fail.
-        before, self.config = self.config, config
-        self.routing, self.orders, self.limits = routing, orders, limits
+        self.config, self.routing, self.orders = config, routing, orders
+        self.alerting = Alerting(self.store, config, clock.now())
         self.senders.rename(names)
         for ended in self._pending:
             ended.claim.destination = names.get(ended.claim.destination, ended.claim.destination)
-        changed = {name for name, one in config.destinations.items() if _fingerprint(before, name) != one.fingerprint}
-        in_hand = self.senders.claims()
-        self._with_earlier_settings |= {claim.delivery_id for claim in in_hand if claim.destination in changed}
+        self.claiming = Claiming(
+            config,
+            self.store,
+            self.senders,
+            owner=self.owner,
+            count=self._sender_count,
+            now=clock.now(),
+            before=self.claiming,
+            names=names,
+        )
         # Until the senders have moved, they would send with the settings of before.
         self._claim_from = time.monotonic() + FOLLOWING
 
@@ -342,13 +354,15 @@ class Worker:
                 self._settle_lapsed(turn, float("inf"), clock.now())
                 if len(turn.attempts) == before:
                     break
+            self.alerting.follow(turn, clock.now(), self._lag, self.watch)
         for claim, attempt in turn.attempts:
             report.attempted(self.log, self.metrics, claim, attempt)
+        report.alerted(self.log, self.metrics, self.alerting.told(), self.config)
         self.log.flush()
 
     def _upkeep(self, now: float) -> None:
         try:
-            report.heartbeat(self.config.data, now, self._lag, self.senders.total)
+            report.heartbeat(self.config.data, now, self._lag, self.senders.total, self.claiming.standings(now))
             self._sweep()
         except (StoreError, OSError) as ex:
             self.log.say("store", f"{ex}; trying again", level="error")
@@ -360,11 +374,6 @@ class Worker:
             with self.store.transaction():
                 self.store.move_cursor(segment, None)
             self.cursors.pop(segment, None)
-
-
-def _fingerprint(config: Config, name: str) -> str | None:
-    destination = config.destinations.get(name)
-    return destination.fingerprint if destination else None
 
 
 def _claim_of(lapsed: Lapsed) -> Claim:
@@ -382,7 +391,7 @@ def _claim_of(lapsed: Lapsed) -> Claim:
         call=Call("", ""),
         receipt=None,
         event_id=0,
-        event_type="",
+        event_type=lapsed.event_type,
         call_id="",
         owed=lapsed.owed,
     )

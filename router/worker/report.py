@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from router.config import Config
 from router.logs import Log
 from router.metrics import Metrics
 from router.store import FINISHED, Attempt, Claim, State
 from router.units import spell
+from router.worker.alerts import Alert, sentence
+from router.worker.claiming import Claiming
 from router.worker.routing import Routed
 
 _TONES = {State.DELIVERED: "good", State.DEAD: "error", State.EXPIRED: "warning", State.READY: "warning"}
@@ -35,6 +39,10 @@ def routed(log: Log, metrics: Metrics, event: Routed, seconds: float) -> None:
     marks = "".join(f"  {mark}" for mark, holds in (("missed", event.missed), ("late", event.late)) if holds)
     told = ", ".join(event.destinations) or "nobody"
     skipped = f"  (off: {', '.join(event.skipped)})" if event.skipped else ""
+    for one in event.withheld:
+        if one.ended is not None:
+            metrics.ended(one.destination, one.ended, 0.0)
+            skipped += f"  ({one.ended.word}: {one.destination})"
     log.add(
         "event",
         f"{event.source:<10} {event.event_type:<13} call {call}{marks}  → {told}{skipped}",
@@ -56,14 +64,14 @@ def attempted(log: Log, metrics: Metrics, claim: Claim, attempt: Attempt) -> Non
         metrics.ended(claim.destination, attempt.state, age)
     if attempt.unfilled:
         metrics.in_plain_words(claim.destination)
-    if not attempt.counts:
+    if not attempt.counts and attempt.state is State.READY:
         return
     delivered = attempt.state is State.DELIVERED
     text = f"{claim.destination:<10} {claim.event_type:<13} call {claim.call_id[:8]}  delivery {claim.delivery_id}"
     if delivered:
         text += f"  in {spell(age)}" + (f"  {attempt.reason}" if attempt.unfilled else "")
     else:
-        text += f"  attempt {attempt.attempt}: {attempt.reason}"
+        text += f"  attempt {attempt.attempt}: {attempt.reason}" if attempt.counts else f"  {attempt.reason}"
     if attempt.state is State.READY and attempt.due_at is not None:
         text += f"; again in {spell(max(0.0, attempt.due_at - attempt.ended_at))}"
     log.add(
@@ -94,8 +102,36 @@ def paused(log: Log, destination: str, reason: str) -> None:
     log.add("paused", text, level="error", destination=destination)
 
 
-def heartbeat(data: Path, now: float, lag: float, in_hand: int) -> None:
-    """Write what ``status`` and ``/readyz`` ask of the worker: that it lives, and how far behind it is."""
+def alerted(log: Log, metrics: Metrics, alerts: Iterable[Alert], config: Config) -> None:
+    """Report *alerts*, whoever is told."""
+    for alert in alerts:
+        metrics.alerted(alert.what)
+        log.add("alert", sentence(alert, config), level="info" if alert.over else "warning", about=alert.about)
+
+
+def breakers(log: Log, claiming: Claiming) -> None:
+    """Report the destinations that *claiming* has begun to leave alone, or that are well again; once."""
+    for name in claiming.opened:
+        if breaker := claiming.breakers.get(name):
+            log.add(
+                "breaker",
+                f"{name}: {breaker.policy.failures} deliveries failed one after the other; nothing more is sent until "
+                f"one has tried and succeeded. What is owed waits. The last failure: {breaker.reason}",
+                level="warning",
+                tone="warning",
+                destination=name,
+                breaker=breaker.state,
+            )
+    for name, seconds in claiming.closed:
+        text = f"{name}: it answers again, after {spell(seconds)}; sending what waited"
+        log.add("breaker", text, tone="good", destination=name, breaker="closed")
+    claiming.opened.clear()
+    claiming.closed.clear()
+
+
+def heartbeat(data: Path, now: float, lag: float, in_hand: int, breakers: Mapping[str, Mapping[str, object]]) -> None:
+    """Write what others ask of the worker: that it lives, how far behind it is, and which breakers are not closed."""
     fresh = data / "worker.json.new"
-    fresh.write_text(json.dumps({"at": now, "behind_seconds": round(lag, 3), "in_hand": in_hand}))
+    said = {"at": now, "behind_seconds": round(lag, 3), "in_hand": in_hand, "breakers": breakers}
+    fresh.write_text(json.dumps(said))
     fresh.replace(data / "worker.json")

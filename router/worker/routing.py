@@ -15,6 +15,7 @@ from router.event import CallEvent, check, read
 from router.inbox import Entry
 from router.routes import Send
 from router.store import NewDelivery, NewEvent, Store
+from router.worker.withholding import Withholding
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,8 @@ class Routed:
     destinations: tuple[str, ...] = ()
     #: Who would be owed it, were they not disabled.
     skipped: tuple[str, ...] = ()
+    #: What ended at once: silenced, or owed to a destination that drains.
+    withheld: tuple[NewDelivery, ...] = ()
     unmatched: bool = False
     late: bool = False
     duplicate: bool = False
@@ -59,10 +62,17 @@ class Routing:
         self._store = store
         self._config = config
         self._recent: OrderedDict[tuple[str, str], Call] = OrderedDict()
+        #: None: the store knows.
+        self._withholding: Withholding | None = None
 
     def forget(self) -> None:
-        """Ask the store for each call again."""
+        """Ask the store for each call again, and for what operators keep back."""
         self._recent.clear()
+        self._withholding = None
+
+    def operators_changed(self) -> None:
+        """Ask the store again for what operators keep back."""
+        self._withholding = None
 
     def route(self, entry: Entry, now: float) -> Routed:
         """Route one inbox entry and return what became of it: an event with its deliveries, or a quarantined body.
@@ -145,6 +155,7 @@ class Routing:
     def _add(self, decided: Decided, now: float) -> Routed:
         event, call, step, decision = decided.event, decided.call, decided.step, decided.decision
         owed, skipped = self._owed(decision.sends)
+        withheld = self._withhold(decided, owed, now)
         event_id = self._store.add_event(self._new(decided), owed, now=now)
         if event_id is None:
             return Routed(event.source, event.call_id, event.event_type, duplicate=True)
@@ -154,8 +165,9 @@ class Routing:
             event_type=event.event_type,
             event_id=event_id,
             rules=decision.rules,
-            destinations=tuple(delivery.destination for delivery in owed),
+            destinations=tuple(delivery.destination for delivery in owed if delivery.ended is None),
             skipped=skipped,
+            withheld=withheld,
             unmatched=decision.unmatched,
             late=step.late,
             outcome=call.outcome if step.own else None,
@@ -190,6 +202,15 @@ class Routing:
             held = destination.after_dead_letter == "hold"
             owed.append(NewDelivery(send.destination, send.rule, destination.order == "call", held))
         return owed, tuple(skipped)
+
+    def _withhold(self, decided: Decided, owed: Sequence[NewDelivery], now: float) -> tuple[NewDelivery, ...]:
+        """End those of *owed* that operators keep back, and return them."""
+        if self._withholding is None:
+            self._withholding = Withholding(self._store, self._config, now)
+        if not self._withholding:
+            return ()
+        self._withholding.judge(owed, decided.subject, now)
+        return tuple(delivery for delivery in owed if delivery.ended is not None)
 
     def _keep(self, call: Call) -> None:
         self._store.keep_call(call)

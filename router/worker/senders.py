@@ -6,7 +6,7 @@ import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from router.sender import Job, Outcome
+from router.sender import Job, Outcome, recall
 from router.sender.frames import Decoder, encode
 from router.store import Claim
 
@@ -19,8 +19,9 @@ class Connection:
     socket: socket.socket
     decoder: Decoder[Outcome] = field(default_factory=lambda: Decoder(Outcome))
     unsent: bytearray = field(default_factory=bytearray)
-    #: delivery id → its claim, for everything handed over and not yet answered.
-    in_hand: dict[int, Claim] = field(default_factory=dict)
+    #: (delivery id, attempt) → its claim, for everything handed over and not yet answered. One delivery may be here
+    #: twice: given up and replayed by an operator while its attempt went on.
+    in_hand: dict[tuple[int, int], Claim] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ class Ended:
 
     claim: Claim
     outcome: Outcome
+    #: False where its sender went away, and nobody can say anything of the destination.
+    told: bool = True
 
 
 class Senders:
@@ -37,6 +40,8 @@ class Senders:
     def __init__(self) -> None:
         self.connections: dict[int, Connection] = {}
         self._in_hand: dict[str, int] = {}
+        #: Those of them that are no first attempts.
+        self._retries: dict[str, int] = {}
 
     def connect(self, index: int, connection: socket.socket) -> None:
         """Use *connection* for the sender with this *index*."""
@@ -46,6 +51,10 @@ class Senders:
     def in_hand(self, destination: str) -> int:
         """How many deliveries of *destination* are with the senders now."""
         return self._in_hand.get(destination, 0)
+
+    def retries(self, destination: str) -> int:
+        """How many of them were attempted before."""
+        return self._retries.get(destination, 0)
 
     @property
     def total(self) -> int:
@@ -60,21 +69,41 @@ class Senders:
         """Call destinations by their new names: *names* is old → new."""
         for claim in self.claims():
             claim.destination = names.get(claim.destination, claim.destination)
-        for old, new in names.items():
-            self._in_hand[new] = self._in_hand.get(new, 0) + self._in_hand.pop(old, 0)
+        for counts in (self._in_hand, self._retries):
+            for old, new in names.items():
+                counts[new] = counts.get(new, 0) + counts.pop(old, 0)
 
-    def hand_over(self, claims: Iterable[Claim], shares: dict[str, list[int]]) -> None:
-        """Give each claim to the least loaded sender among ``shares[destination]``."""
+    def hand_over(
+        self, claims: Iterable[Claim], shares: Mapping[str, list[int]], retries: Mapping[str, list[int]] | None = None
+    ) -> None:
+        """Give each claim to the least loaded sender among ``shares[destination]``.
+
+        *retries* has the senders with slots for further attempts; None: all have.
+        """
         jobs: dict[int, list[Job]] = {}
         for claim in claims:
-            able = [self.connections[index] for index in shares[claim.destination] if index in self.connections]
+            able_ones = retries if retries is not None and claim.attempt > 1 else shares
+            able = [self.connections[index] for index in able_ones[claim.destination] if index in self.connections]
             chosen = min(able, key=lambda connection: len(connection.in_hand))
-            chosen.in_hand[claim.delivery_id] = claim
-            self._in_hand[claim.destination] = self._in_hand.get(claim.destination, 0) + 1
+            chosen.in_hand[claim.delivery_id, claim.attempt] = claim
+            self._count(claim, 1)
             jobs.setdefault(chosen.index, []).append(_job(claim))
         for index, batch in jobs.items():
             connection = self.connections[index]
             connection.unsent += encode(batch)
+            self.flush(connection)
+
+    def _count(self, claim: Claim, more: int) -> None:
+        self._in_hand[claim.destination] = self._in_hand.get(claim.destination, 0) + more
+        if claim.attempt > 1:
+            self._retries[claim.destination] = self._retries.get(claim.destination, 0) + more
+
+    def recall(self, destination: str) -> None:
+        """Ask for everything of *destination* back that no sender has begun; it comes as ``released``."""
+        if not self.in_hand(destination):
+            return
+        for connection in self.connections.values():
+            connection.unsent += encode([recall(destination)])
             self.flush(connection)
 
     def able(self, shares: list[int]) -> bool:
@@ -118,9 +147,9 @@ class Senders:
     def _settle(self, connection: Connection, outcomes: Iterable[Outcome]) -> list[Ended]:
         ended = []
         for outcome in outcomes:
-            claim = connection.in_hand.pop(outcome.delivery_id, None)
+            claim = connection.in_hand.pop((outcome.delivery_id, outcome.attempt), None)
             if claim is not None:
-                self._in_hand[claim.destination] -= 1
+                self._count(claim, -1)
                 ended.append(Ended(claim, outcome))
         return ended
 
@@ -130,10 +159,10 @@ class Senders:
         del self.connections[connection.index]
         ended = []
         for claim in connection.in_hand.values():
-            self._in_hand[claim.destination] -= 1
+            self._count(claim, -1)
             reason = "the sender process ended during this attempt; whether it arrived is not known"
             outcome = Outcome(claim.delivery_id, claim.attempt, "unknown", reason, None, None, now, now)
-            ended.append(Ended(claim, outcome))
+            ended.append(Ended(claim, outcome, told=False))
         return ended
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from router import units
 from router.config.model import Destination
@@ -57,6 +57,7 @@ def judge(
         receipt=outcome.receipt,
         counts=following.counts,
         unfilled=outcome.unfilled,
+        answer=outcome.answer,
     )
     return attempt, (outcome.reason or "it cannot be used") if outcome.kind == "unusable" else None
 
@@ -65,13 +66,37 @@ def expired_before_sending(claim: Claim, *, destination: Destination, owner: str
     """Return the end of a claimed delivery whose news is too old to be sent, or None while it is not."""
     if destination.expire is None or now <= claim.owed.since + destination.expire:
         return None
+    reason = f"older than {units.spell(destination.expire)} (expire) before it could be sent"
+    return _unmade(claim, State.EXPIRED, "expired", reason, owner=owner, now=now)
+
+
+def given_up_unsent(claim: Claim, *, destination: Destination, owner: str, now: float, reason: str) -> Attempt | None:
+    """Return the end of a claimed delivery that the breaker kept back for too long, or None while it may wait.
+
+    *reason* is why the breaker opened.
+    """
+    tried = now - claim.owed.tried_since
+    if tried <= destination.retry.give_up_after:
+        return None
+    attempts = claim.attempt - 1 - claim.owed.earlier_attempts
+    tries = "1 attempt" if attempts == 1 else f"{attempts} attempts"
+    text = f"gave up after {tries} over {units.spell(tried)}, with the breaker open: {reason}"
+    return _unmade(claim, State.DEAD, "failed", text, owner=owner, now=now)
+
+
+def given_back(claim: Claim, *, owner: str, now: float) -> Attempt:
+    """Return what puts a claimed delivery back as it was."""
+    return replace(_unmade(claim, State.READY, "released", None, owner=owner, now=now), due_at=claim.owed.due_at)
+
+
+def _unmade(claim: Claim, state: State, outcome: str, reason: str | None, *, owner: str, now: float) -> Attempt:
     return Attempt(
         delivery_id=claim.delivery_id,
         attempt=claim.attempt,
         owner=owner,
-        state=State.EXPIRED,
-        outcome="expired",
-        reason=f"older than {units.spell(destination.expire)} (expire) before it could be sent",
+        state=state,
+        outcome=outcome,
+        reason=reason,
         status=None,
         started_at=now,
         ended_at=now,
@@ -86,7 +111,8 @@ def _next(outcome: Outcome, owed: Owed, destination: Destination, now: float) ->
         case "permanent":
             return _Next(State.DEAD, outcome.reason)
         case "unusable" | "released":
-            return _Next(State.READY, outcome.reason, due_at=now, counts=False)
+            # Its old place: what is given back must not wait behind what fell due since.
+            return _Next(State.READY, outcome.reason, due_at=now if owed.due_at is None else owed.due_at, counts=False)
         case "unknown" if not destination.plugin.repeatable:
             if destination.unknown == "hold":
                 return _Next(State.DEAD, f"{outcome.reason}; not sent again because of unknown: hold")
@@ -105,5 +131,6 @@ def _again(outcome: Outcome, owed: Owed, destination: Destination, now: float) -
         )
     if wait is None:
         tries = "1 attempt" if attempts == 1 else f"{attempts} attempts"
-        return _Next(State.DEAD, f"gave up after {tries} over {units.spell(tried)}: {outcome.reason}")
+        asked = f" (it asked to wait {units.spell(outcome.retry_after)})" if outcome.retry_after else ""
+        return _Next(State.DEAD, f"gave up after {tries} over {units.spell(tried)}: {outcome.reason}{asked}")
     return _Next(State.READY, outcome.reason, due_at=now + wait)

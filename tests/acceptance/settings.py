@@ -22,6 +22,7 @@ destinations:
 rules: []
 always: [{", ".join(urls)}]
 unmatched: drop
+alerts: none
 """
 
 

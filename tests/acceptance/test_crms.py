@@ -37,6 +37,7 @@ rules:
     when: {{event_type: "*"}}
     send: [{", ".join(vendors)}]
 unmatched: drop
+alerts: none
 """
 
 

@@ -40,6 +40,7 @@ rules:
     send: [team]
 always: [anything, archive]
 unmatched: drop
+alerts: none
 """
 
 

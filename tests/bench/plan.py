@@ -47,6 +47,7 @@ rules:
   - {{name: finished, when: {{outcome: [answered, busy], customer_number: "+44*"}}, send: [crm]}}
 {rules}always: [archive]
 unmatched: drop
+alerts: none
 """)
     return path
 

@@ -36,7 +36,7 @@ def configuration(count: int) -> str:
             f"      direction: {'inbound' if n // 8 % 2 else 'outbound'}\n      tag: {tag}\n    send: [out-{n % 20}]\n"
         )
     destinations = "".join(f'  out-{n}: {{type: http, url: "https://crm.example/{n}"}}\n' for n in range(20))
-    return f"sources: {{wavix: }}\ndestinations:\n{destinations}rules:\n{''.join(rules)}unmatched: drop\n"
+    return f"sources: {{wavix: }}\ndestinations:\n{destinations}rules:\n{''.join(rules)}unmatched: drop\nalerts: none\n"
 
 
 def measure(folder: Path) -> Report:

@@ -23,6 +23,7 @@ rules:
     when: {{direction: inbound, event_type: [call_setup, ringing, answered, on_call_event, completed]}}
     send: [out]
 unmatched: drop
+alerts: none
 """
     folder.mkdir(parents=True, exist_ok=True)
     return Daemon(folder, config, role=role)

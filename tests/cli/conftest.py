@@ -19,6 +19,7 @@ from router.errors import Fault
 from router.inbox import Entry
 from router.store import Attempt, State
 from router.store.sqlite import SqliteStore
+from router.worker.alerting import Alerting
 from router.worker.routing import Routing
 
 CONFIG = """\
@@ -43,6 +44,7 @@ rules:
     send: [pager]
 always: [archive]
 unmatched: drop
+alerts: none
 """
 
 NOW = 1_760_000_000.0
@@ -122,20 +124,34 @@ class Played:
         with closing(SqliteStore.open(self.config.data)) as store, store.transaction():
             return store.quarantine("phone", body, [Fault(path, "is missing") for path in faults], at, "10.0.0.9")
 
+    def alert(self, what: str, about: str, reason: str) -> None:
+        """Tell the destinations of ``alerts:`` of one thing that happened."""
+        self.config = load(Path("config.yaml"))
+        with closing(SqliteStore.open(self.config.data)) as store, store.transaction():
+            store.know(self.config.destinations, {})
+            Alerting(store, self.config, NOW)._happened(what, about, 1, reason, NOW)
+
     def take_in(self, quarantine_id: int) -> None:
         with closing(SqliteStore.open(self.config.data)) as store, store.transaction():
             store.readmitted(quarantine_id, NOW)
 
-    def attempt(self, destination: str, state: State, reason: str | None = None, *, due: float = NOW + 60) -> list[int]:
+    def attempt(
+        self,
+        destination: str,
+        state: State,
+        reason: str | None = None,
+        *,
+        due: float = NOW + 60,
+        answer: dict[str, object] | None = None,
+    ) -> list[int]:
         """End what is due for *destination* in *state*, and return the deliveries."""
         ended = []
         with closing(SqliteStore.open(self.config.data)) as store, store.transaction():
             claims = store.claim(destination, now=4e9, owner="test", lease_until=5e9, limit=100)
             for claim in claims:
                 outcome = "delivered" if state is State.DELIVERED else "refused"
-                store.record(
-                    Attempt(claim.delivery_id, claim.attempt, "test", state, outcome, reason, 404, NOW, NOW + 0.25, due)
-                )
+                attempt = (claim.delivery_id, claim.attempt, "test", state, outcome, reason, 404, NOW, NOW + 0.25, due)
+                store.record(Attempt(*attempt, answer=answer))
                 ended.append(claim.delivery_id)
         return ended
 

@@ -43,7 +43,7 @@ def test_a_test_that_fails_is_shown_with_its_place_and_ends_with_no(run, add):
     ran = run("check")
 
     assert ran.code == 3
-    assert 'config.yaml:26:11: test "nobody: hears, 100%" failed\n    + archive ×2  by always:' in ran.out
+    assert 'config.yaml:27:11: test "nobody: hears, 100%" failed\n    + archive ×2  by always:' in ran.out
     assert ran.out.endswith("1 of 2 tests failed: - is expected, + is what happens.\n")
 
 
@@ -61,8 +61,8 @@ def test_scripts_get_the_tests_too(run, add, option):
 
     assert (ran.code, document["ok"]) == (3, False)
     assert [(test["name"], test["passed"], test["line"]) for test in document["tests"]] == [
-        ("a missed call is told", True, 23),
-        ("nobody: hears, 100%", False, 26),
+        ("a missed call is told", True, 24),
+        ("nobody: hears, 100%", False, 27),
     ]
     assert document["tests"][1]["differences"] == ["+ archive ×2  by always:, on call_setup, busy"]
 
@@ -73,7 +73,7 @@ def test_a_failed_test_is_an_annotation_on_github(run, add):
 
     assert ran.code == 3
     assert ran.out.splitlines()[0] == (
-        '::error file=config.yaml,line=26,col=11::test "nobody: hears, 100%25" failed%0A'
+        '::error file=config.yaml,line=27,col=11::test "nobody: hears, 100%25" failed%0A'
         "+ archive ×2  by always:, on call_setup, busy"
     )
 
@@ -89,7 +89,7 @@ def test_mistakes_and_doubts_are_annotations_on_github(run, config, folder):
 
     assert doubtful.out.startswith('::warning file=config.yaml,line=11,col=3::nobody sends to destination "crm"; ')
     assert (wrong.code, wrong.err) == (2, "")
-    assert wrong.out.startswith('::error file=a%2Cb.yaml,line=22,col=1::unknown key "wrong"')
+    assert wrong.out.startswith('::error file=a%2Cb.yaml,line=23,col=1::unknown key "wrong"')
 
 
 def test_results_are_written_for_build_servers(run, add, folder):

@@ -19,7 +19,7 @@ from router.store import State
 NAMES = commands.list_commands(click.Context(commands))
 EXPECTED = {
     "run", "serve", "work", "check", "explain", "send", "status", "events", "calls", "deliveries", "replay", "resume",
-    "pause", "give-up", "plugins", "init", "plan", "schema", "reload",
+    "pause", "give-up", "plugins", "init", "plan", "schema", "reload", "cancel", "silence", "drain", "commands",
 }  # fmt: skip
 READS_CONFIG = EXPECTED - {"plugins", "init", "schema"}
 #: What must be given for a command to get as far as reading its configuration.
@@ -30,6 +30,8 @@ ARGUMENTS = {
     "pause": ["x"],
     "resume": ["x"],
     "give-up": ["x", "--yes"],
+    "cancel": ["1"],
+    "silence": ["list"],
 }
 
 
@@ -106,9 +108,9 @@ def test_the_process_ends_with_the_code_of_the_command_and_no_traceback(folder):
     assert "Traceback" not in ran.stderr
 
 
-@pytest.mark.parametrize("name", ["events", "calls", "deliveries", "replay"])
+@pytest.mark.parametrize("name", ["events", "calls", "deliveries", "replay", "silence"])
 def test_asking_a_store_that_was_never_made_ends_with_the_code_of_the_store(run, config, name):
-    ran = run(name)
+    ran = run(name, *ARGUMENTS.get(name, []))
 
     assert (ran.code, ran.out) == (4, "")
     assert ran.err.startswith("callrouter: no store in ")

@@ -203,3 +203,32 @@ def test_one_delivery_is_shown_with_every_attempt(run, played):
     assert "crm answered 503" in shown
     assert "250 ms" in shown
     assert [attempt["reason"] for attempt in document["history"]] == ["crm answered 503", "crm answered 404"]
+    assert "Last answer" not in shown
+    assert document["answer"] is None
+
+
+def test_one_delivery_is_shown_with_the_last_answer_of_its_destination(run, played):
+    played.call("missed")
+    answer = {
+        "status": 422,
+        "seconds": 0.1234,
+        "headers": {"content-type": "text/plain", "x-request-id": "r-7"},
+        "body": "no such field:\n\x1b[2Jphone",
+        "cut": True,
+    }
+    (number,) = played.attempt("crm", State.DEAD, "crm answered 422", answer=answer)
+
+    shown = run("deliveries", number).out
+    document = run("deliveries", number, "--json").json[0]
+
+    assert shown.split("Last answer: ")[1] == (
+        "422, to attempt 1, after 123 ms\n"
+        "  content-type  text/plain\n"
+        "  x-request-id  r-7\n"
+        "\n"
+        "  no such field:\n"
+        "  \\x1b[2Jphone\n"
+        "  … (the rest was not kept)\n"
+    )
+    assert document["answer"] == {"attempt": 1, **answer}
+    assert "answer" not in run("deliveries", "--json").json[0]

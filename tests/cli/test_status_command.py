@@ -33,6 +33,26 @@ def test_it_works_before_the_daemon_ever_ran_and_says_so(run, config):
     assert "nothing from phone yet" in ran.out
 
 
+def test_it_shows_the_last_alerts_and_who_was_told(run, write_config, folder, played):
+    path = folder / "config.yaml"
+    path.write_text(path.read_text().replace("alerts: none", "alerts: [archive, pager]"))
+    played.alert("dead_letter", "crm", "crm.example answered 422")
+
+    ran = run("status")
+    document = run("status", "--json").json[0]
+
+    text = " ".join(ran.out.split())
+    assert "Alerts to archive, pager (disabled: PAGER_URL is not set)" in text
+    assert "1 dead letter at crm: crm.example answered 422. See: callrouter deliveries" in text
+    assert "(archive ready)" in text
+    assert document["alerts"][0]["told"] == {"archive": "ready"}
+    assert document["alerts"][0]["made_at"].endswith("Z")
+
+
+def test_it_says_that_nobody_is_told_of_alerts(run, config):
+    assert "Alerts        none: nobody is told" in run("status").out
+
+
 def test_it_works_while_the_daemon_is_stopped_and_says_so(run, played):
     played.call("missed")
 

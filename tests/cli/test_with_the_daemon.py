@@ -60,3 +60,40 @@ def test_a_call_is_sent_seen_replayed_and_the_daemon_stopped(run, config, folder
     stopped = run("status")
     assert stopped.code == 3
     assert "1 thing needs you: callrouter is not running." in stopped.out
+
+
+@pytest.mark.slow
+def test_what_is_silenced_cancelled_and_replayed_is_so_in_the_running_daemon_and_told(run, config, folder, daemon):
+    assert "Silence 1 has begun" in run("silence", "add", "missed=true", "--for", "1h", "--why", "x", "--wait").err
+    run("send", "--sample", "missed")
+
+    def silenced() -> list[dict]:
+        return run("deliveries", "--destination", "crm", "--state", "silenced", "--json").json
+
+    until(lambda: bool(silenced()), 30, what="it is silenced")
+    assert not (folder / "data" / "crm.jsonl").exists()
+
+    assert "Replayed 1 delivery." in run("replay", "--silence", "1", "--yes", "--wait").err
+    delivered = ("deliveries", "--destination", "crm", "--state", "delivered", "--json")
+    until(lambda: bool(run(*delivered).json), 30, what="it is told after all")
+
+    assert "Paused crm." in run("pause", "crm", "--wait").err
+    assert (
+        "Replayed 1 delivery." in run("replay", "--destination", "crm", "--state", "delivered", "--yes", "--wait").err
+    )
+    assert "Cancelled 1 delivery." in run("cancel", "--destination", "crm", "--yes", "--wait").err
+
+    listed = run("commands", "--json").json
+    assert [one["action"] for one in listed] == ["cancel", "replay", "pause", "replay", "silence"]
+    assert all(one["carried_out_at"] for one in listed)
+
+
+@pytest.mark.slow
+def test_a_drained_daemon_ends_in_order_and_says_so(run, config, folder, daemon):
+    ran = run("drain", "--wait")
+
+    assert ran.code == 0
+    assert "The daemon has ended." in ran.err
+    assert daemon.wait(60) == 0
+    [told] = run("commands", "--json").json
+    assert told["result"].startswith("ending: nothing new is attempted")

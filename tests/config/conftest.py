@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from router.config import Config, load
 from router.errors import ConfigError
 from tests.config.plugins import REGISTRY
+from tests.harness.authority import Authority
 
 #: A whole configuration in few words; tests put their own lines in front.
 REST = """
@@ -17,9 +19,17 @@ sources: {wavix: {}}
 destinations: {crm: {type: web, url: "https://crm.example"}}
 always: [crm]
 unmatched: drop
+alerts: none
 """
 
 Write = Callable[..., Config]
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    if not shutil.which("openssl"):
+        pytest.skip("the openssl program makes the certificates")
+    return Authority(tmp_path_factory.mktemp("ca"))
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from router import units
-from router.plugin import Delivery, Plugin, Receipt, Secret, Settings, Template, setting
+from router.plugin import Delivery, Plugin, Receipt, Secret, Settings, Template, Url, setting
 from router.registry import Found, Registry
 
 
@@ -20,7 +20,7 @@ class Signing(BaseModel):
 
 
 class WebSettings(Settings):
-    url: Secret = setting("Where to send each event.")
+    url: Url = setting("Where to send each event.")
     method: Literal["POST", "PUT"] = setting("The HTTP method.", default="POST")
     headers: dict[str, Template] = setting("Headers to add.", default={})
     body: Template | None = setting("What is sent.", default=None)

@@ -15,6 +15,7 @@ sources: {wavix: {auth: {token: "${file:token}"}}}
 destinations: {crm: {type: web, url: "https://crm.example"}}
 always: [crm]
 unmatched: drop
+alerts: none
 """
 
 

@@ -12,7 +12,7 @@ from router.config.folder import data_folder
     [
         ("store: sqlite:elsewhere\nunmatchd: drop\n", "elsewhere"),
         ("store: sqlite:${PLACE:-there}\n", "there"),
-        ("unmatched: drop\n", "data"),
+        ("unmatched: drop\nalerts: none\n", "data"),
         ("store: mysql:elsewhere\n", "data"),
         ("sources: [unclosed\n", "data"),
         ("", "data"),

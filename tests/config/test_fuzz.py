@@ -41,7 +41,11 @@ destinations:
       {{ event.from | phone }}
     retry: {first: 5s, max: 4h}
     rate: 10/s
-  paper: {type: paper, path: data/a, formerly: old}
+    keep_answers: true
+    open: business
+    answers: {409: done, "404": again, 5xx: dead, 403: pause}
+    breaker: {failures: 20, within: 2m, pause: 10s, max: 10m}
+  paper: {type: paper, path: data/a, formerly: old, breaker: none}
 rules:
   - name: missed
     when:
@@ -70,6 +74,7 @@ rules:
     labels: {team: sales}
 always: paper
 unmatched: drop
+alerts: {to: [crm, paper], every: 2h, backlog: 15m, disk: 7.5%}
 tests:
   - name: a missed sales call
     call: missed

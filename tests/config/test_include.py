@@ -19,6 +19,7 @@ rules:
   - {name: first, when: {tag: a}, send: [crm]}
 always: [crm]
 unmatched: drop
+alerts: none
 """
 SALES = """
 destinations: {sales: {type: web, url: "${file:address}", description: "of the team"}}

@@ -14,11 +14,12 @@ from router.authentication import Allow, Basic, Header, Hmac, StandardWebhooks, 
 from router.config import Address, load
 from router.errors import ConfigError
 from router.registry import Found, Registry
-from router.retry import RetryPolicy
+from router.retry import BreakerPolicy, RetryPolicy
 from router.secret import Secret
 from router.units import Rate
 from tests.config.conftest import REST
 from tests.config.plugins import REGISTRY, Paper, Web
+from tests.harness.authority import Authority
 
 SHIPPED = Path(__file__).parents[2] / "config.yaml"
 
@@ -137,8 +138,11 @@ def test_utc_needs_no_time_zones_on_the_machine(config: Any) -> None:
     assert config("timezone: UTC").timezone is UTC
 
 
-def test_a_destination_has_the_keys_of_every_destination_and_its_own(config: Any, tmp_path: Path) -> None:
-    (tmp_path / "ca.pem").touch()
+def test_a_destination_has_the_keys_of_every_destination_and_its_own(
+    config: Any, tmp_path: Path, authority: Authority
+) -> None:
+    (tmp_path / "ca.pem").write_bytes(authority.certificate.read_bytes())
+    (tmp_path / "key.pem").write_bytes(authority.key.read_bytes())
     crm = config("""
 destinations:
   crm:
@@ -162,9 +166,15 @@ destinations:
     timeout: 10s
     allow_private: false
     ca: ca.pem
+    certificate: {file: ca.pem, key: key.pem}
     proxy: http://proxy.example:3128
+    keep_answers: true
     description: Sales
     formerly: old-crm
+    open: business
+    answers: {409: done, 4xx: again, "404": pause}
+    breaker: {failures: 20, within: 2m, pause: 10s, max: 10m}
+hours: {business: [{days: mon-fri, from: "09:00", to: "17:00"}]}
 """).destinations["crm"]
 
     assert crm.plugin is Web
@@ -180,7 +190,18 @@ destinations:
     assert (crm.expire, crm.concurrency, crm.rate, crm.order) == (7200.0, 4, Rate(60, 60.0), "call")
     assert (crm.after_dead_letter, crm.unknown, crm.timeout, crm.allow_private) == ("hold", "hold", 10.0, False)
     assert (crm.ca, crm.proxy) == (tmp_path / "ca.pem", Secret("http://proxy.example:3128"))
+    assert (crm.certificate, crm.keep_answers) == ((tmp_path / "ca.pem", tmp_path / "key.pem"), True)
     assert (crm.description, crm.formerly, crm.disabled) == ("Sales", "old-crm", None)
+    assert crm.open == "business"
+    assert {crm.answers[status] for status in range(400, 500) if status not in (404, 409)} == {"again"}
+    assert (crm.answers[404], crm.answers[409], len(crm.answers)) == ("pause", "done", 100)
+    assert crm.breaker == BreakerPolicy(20, 120.0, 10.0, 600.0)
+
+
+def test_a_destination_may_be_without_a_breaker(config: Any) -> None:
+    loaded = config('destinations: {crm: {type: web, url: "https://crm.example", breaker: none}}')
+
+    assert loaded.destinations["crm"].breaker is None
 
 
 def test_paths_of_a_plugin_begin_at_the_folder_of_the_file(config: Any, tmp_path: Path) -> None:
@@ -226,6 +247,7 @@ rules:
     send: crm
 always: crm
 unmatched: [crm]
+alerts: none
 """).routes
 
     missed, rings = routes.rules

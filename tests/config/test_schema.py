@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
-from router.config import described, destinations, hours, load, located, rules, settings, sources, tests
+from router.config import described, hours, load, located, policy, rules, settings, sources, tests
 from router.config.problems import Problems
 from router.config.schema import schema
 from router.matching.vocabulary import KINDS, WORDS
@@ -103,7 +103,8 @@ def test_every_key_is_described_and_no_other(ours: dict[str, Any]) -> None:
     assert set(defined["source"]["properties"]) == set(described.SOURCE) == set(sources._KEYS)
     assert set(described.AUTH) == set(sources._WAYS)
     assert set(described.DESTINATION) == set(settings.COMMON)
-    assert set(defined["retry"]["properties"]) == set(described.RETRY) == set(destinations._RETRY)
+    assert set(defined["retry"]["properties"]) == set(described.RETRY) == set(policy.RETRY)
+    assert set(described.BREAKER) == set(policy.BREAKER)
     assert set(defined["test"]["properties"]) == set(described.TEST) == set(tests._KEYS)
     assert set(described.WORDS) == {word for words in WORDS.values() for word in words}
     assert set(KINDS) <= set(defined["condition"]["properties"])

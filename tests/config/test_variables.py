@@ -140,7 +140,7 @@ def test_to_look_at_a_daemon_its_secrets_need_not_be_known(tmp_path):
     file.write_text(
         'sources: {wavix: {auth: {token: "${TOKEN}"}}}\n'
         'destinations: {crm: {type: web, url: "${CRM_URL}"}}\n'
-        "always: [crm]\nunmatched: drop\n"
+        "always: [crm]\nunmatched: drop\nalerts: none\n"
     )
 
     config = load(file, {}, registry=REGISTRY, to_look=True)
@@ -155,7 +155,7 @@ def test_a_mistake_is_one_also_when_only_looking(tmp_path):
     file = tmp_path / "config.yaml"
     file.write_text(
         'sources: {wavix: {}}\ndestinations: {crm: {type: web, url: "${CRM_URL}", tiem: 5}}\n'
-        "always: [crm]\nunmatched: drop\n"
+        "always: [crm]\nunmatched: drop\nalerts: none\n"
     )
 
     with pytest.raises(ConfigError, match="tiem"):

@@ -178,7 +178,7 @@ def test_the_same_text_is_tried_once_on_each_event_however_many_rules_have_it(
 
 
 def test_what_a_variable_holds_is_never_told(mistakes: Any) -> None:
-    text = 'destinations: {crm: {type: web, url: a, body: "${A} {{ event.frm }}", headers: {X: "${B}"}}}'
+    text = 'destinations: {crm: {type: web, url: https://a, body: "${A} {{ event.frm }}", headers: {X: "${B}"}}}'
 
     first, second, third = mistakes(text, {"A": "s3cret {{ event.s3cret2 }}", "B": "{{ s3cret3 "})
 
@@ -189,7 +189,7 @@ def test_what_a_variable_holds_is_never_told(mistakes: Any) -> None:
 
 
 def test_what_fails_with_a_variable_in_it_does_not_repeat_its_value(mistakes: Any) -> None:
-    text = "destinations: {crm: {type: web, url: a, body: \"{% set a = '${A}' %}{{ a | time }}\"}}"
+    text = "destinations: {crm: {type: web, url: https://a, body: \"{% set a = '${A}' %}{{ a | time }}\"}}"
 
     [only] = mistakes(text, {"A": "s3cret"})
 

@@ -1,4 +1,4 @@
-"""Calls for load: the documented event, five to a call, written by patching a prepared text.
+"""Calls for load: the documented event, five to a call unless told otherwise, written by patching a prepared text.
 
 Each event carries a mark in its payload: number of the call, position in the call, and when it was sent on the
 monotonic clock that all processes of a machine share. Whoever receives it can tell what it is and how long it took.
@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
 
-#: Events of one call.
-EVENTS = 5
+#: Events of one call, usually; and at most, where other calls follow it in number.
+EVENTS, MOST_EVENTS = 5, 32
 
 #: Their types, first to last.
 TYPES = ("call_setup", "ringing", "answered", "on_call_event", "completed")
@@ -34,7 +34,7 @@ class Mark(NamedTuple):
     @property
     def event(self) -> int:
         """A number of its own for each event."""
-        return self.call * EVENTS + self.position
+        return self.call * MOST_EVENTS + self.position
 
 
 def _template(position: int) -> bytes:
@@ -84,20 +84,22 @@ class TimeText:
 
 
 class OpenCall:
-    """A call that has events still to come."""
+    """A call that has events still to come: *length* of them, ``on_call_event`` as often as that takes."""
 
-    __slots__ = ("_started", "_uuid", "number", "position")
+    __slots__ = ("_length", "_started", "_uuid", "number", "position")
 
-    def __init__(self, number: int, seed: int, now: bytes) -> None:
+    def __init__(self, number: int, seed: int, now: bytes, length: int = EVENTS) -> None:
         self.number = number
         self.position = 0
+        self._length = length
         self._uuid = call_id(number, seed).encode()
         self._started = now
 
     def write(self, now: bytes, sent_us: int) -> bytes:
         """Return the next event as the sender would post it."""
-        mark = b"%08d.%02d.%016d" % (self.number, self.position, sent_us)
-        body = _TEMPLATES[self.position] % {
+        mark = b"%08d.%04d.%016d" % (self.number, self.position, sent_us)
+        last = self.position == self._length - 1
+        body = _TEMPLATES[EVENTS - 1 if last else min(self.position, EVENTS - 2)] % {
             b"uuid": self._uuid,
             b"time": now,
             b"mark": mark,
@@ -109,7 +111,7 @@ class OpenCall:
     @property
     def over(self) -> bool:
         """Whether its last event has been written."""
-        return self.position == EVENTS
+        return self.position == self._length
 
 
 def call_id(number: int, seed: int) -> str:
@@ -123,4 +125,4 @@ def read_mark(body: bytes | bytearray) -> Mark | None:
     if at < 0:
         return None
     at += len(_MARK)
-    return Mark(int(body[at : at + 8]), int(body[at + 9 : at + 11]), int(body[at + 12 : at + 28]))
+    return Mark(int(body[at : at + 8]), int(body[at + 9 : at + 13]), int(body[at + 14 : at + 30]))

@@ -20,11 +20,11 @@ from typing import Any, Literal
 
 from tests.harness.control import Helper, answer
 from tests.harness.counters import Counters
-from tests.harness.events import OpenCall, TimeText
+from tests.harness.events import EVENTS, OpenCall, TimeText
 from tests.harness.percentiles import percentiles
 
 Mode = Literal["closed", "window", "open"]
-#: Calls that one connection has going at the same time.
+#: Calls that one connection usually has going at the same time.
 _CALLS = 16
 #: Seconds between two looks at the clock, and before an event that was not accepted is sent again.
 _TICK, _AGAIN = 0.001, 0.05
@@ -41,6 +41,8 @@ class Plan:
     insist: bool = False
     seed: int = 1
     first_call: int = 0
+    length: int = EVENTS
+    calls: int = _CALLS
 
     @property
     def head(self) -> bytes:
@@ -75,7 +77,7 @@ class Generator:
 
     def open_call(self) -> OpenCall:
         self._next_call += 1
-        return OpenCall(self._next_call - 1, self.plan.seed, self.clock.now())
+        return OpenCall(self._next_call - 1, self.plan.seed, self.clock.now(), self.plan.length)
 
     def go(self, mode: Mode, rate: float, window: int, seconds: float, count: int) -> None:
         self._mode, self._window = mode, window
@@ -141,7 +143,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, generator: Generator) -> None:
         self._generator = generator
-        self._calls = deque(generator.open_call() for _ in range(_CALLS))
+        self._calls = deque(generator.open_call() for _ in range(generator.plan.calls))
         self._call = self._calls[0]
         self._request = b""
         self._sent_us = 0
@@ -251,9 +253,11 @@ class Load:
         insist: bool = False,
         seed: int = 1,
         first_call: int = 0,
+        length: int = EVENTS,
+        calls: int = _CALLS,
     ) -> None:
         arguments = ["--url", url, "--connections", str(connections), "--seed", str(seed)]
-        arguments += ["--first-call", str(first_call)]
+        arguments += ["--first-call", str(first_call), "--length", str(length), "--calls", str(calls)]
         arguments += ["--counters", str(counters)] if counters else []
         arguments += ["--ledger", str(ledger)] if ledger else []
         self._helper = Helper(__name__, *arguments, *(["--insist"] if insist else []))
@@ -301,7 +305,7 @@ async def _main(arguments: argparse.Namespace) -> None:
     address, path = _split(arguments.url)
     plan = Plan(
         address, path, connections=arguments.connections, insist=arguments.insist, seed=arguments.seed,
-        first_call=arguments.first_call,
+        first_call=arguments.first_call, length=arguments.length, calls=arguments.calls,
     )  # fmt: skip
     counters = Counters(arguments.counters) if arguments.counters else None
     generator = Generator(plan, counters, arguments.ledger)
@@ -340,6 +344,8 @@ if __name__ == "__main__":
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--first-call", type=int, default=0)
+    parser.add_argument("--length", type=int, default=EVENTS)
+    parser.add_argument("--calls", type=int, default=_CALLS)
     parser.add_argument("--counters", type=Path)
     parser.add_argument("--ledger", type=Path)
     parser.add_argument("--insist", action="store_true")

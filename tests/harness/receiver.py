@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from tests.harness.control import Helper, answer
 from tests.harness.counters import Counters
-from tests.harness.events import EVENTS, Mark, read_mark
+from tests.harness.events import MOST_EVENTS, Mark, read_mark
 from tests.harness.percentiles import percentiles
 
 _OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -64,7 +64,7 @@ class Arrivals:
     def __init__(self, counters: Counters | None) -> None:
         self._shared = counters.values if counters else memoryview(bytearray(24)).cast("q")
         self._seen = bytearray(1 << 16)
-        self._last = bytearray(1 << 14)
+        self._last = array("H", bytes(1 << 14))
         self.requests = 0
         self.refused = 0
         self.repeats = 0
@@ -73,18 +73,21 @@ class Arrivals:
         self.latencies = array("Q")
         #: (call, position, key, accepted) of every request; None: only counted.
         self.log: list[tuple[int, int, str, bool]] | None = None
+        #: When each request of the log arrived, in microseconds on the monotonic clock.
+        self.times = array("Q")
 
     def add(self, mark: Mark, first_byte_us: int, key: Callable[[], str], *, accepted: bool) -> None:
         self.requests += 1
         if self.log is not None:
             self.log.append((mark.call, mark.position, key(), accepted))
+            self.times.append(first_byte_us)
         if not accepted:
             self.refused += 1
             return
         event, call = mark.event, mark.call
         if call >= len(self._last):
-            self._last.extend(bytes(call + 1))
-            self._seen.extend(bytes((call + 1) * EVENTS))
+            self._last.extend(array("H", bytes(2 * (call + 1))))
+            self._seen.extend(bytes((call + 1) * MOST_EVENTS))
         elif event >= len(self._seen):
             self._seen.extend(bytes(len(self._seen)))
         if self._seen[event]:
@@ -229,6 +232,10 @@ class Receiver:
         """Return (call, position, webhook-id, accepted) of every request so far, in order of arrival."""
         return [(call, position, key, accepted) for call, position, key, accepted in self._helper.ask("log", 60)]
 
+    def times(self) -> list[float]:
+        """Return when each request of the log arrived, in seconds on the monotonic clock."""
+        return [microseconds / 1e6 for microseconds in self._helper.ask("times", 60)]
+
     def close(self) -> None:
         """End the process."""
         self._helper.close()
@@ -266,7 +273,10 @@ async def _main(arguments: argparse.Namespace) -> None:
     async def log() -> list[tuple[int, int, str, bool]]:
         return server.arrivals.log or []
 
-    commands = {f.__name__: f for f in (url, behave, recover, report, forget_latencies, log)}
+    async def times() -> list[int]:
+        return server.arrivals.times.tolist()
+
+    commands = {f.__name__: f for f in (url, behave, recover, report, forget_latencies, log, times)}
     await answer(arguments.control, commands)
 
 

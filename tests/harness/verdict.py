@@ -48,6 +48,8 @@ class Verdict:
     arrived: int = 0
     dead: int = 0
     duplicates: int = 0
+    lost: int = 0
+    unordered: int = 0
     #: Requests that a destination got for one event, at most.
     most_requests: int = 0
 
@@ -69,6 +71,8 @@ def judge(
     )
     faults = verdict.faults
     lost = ledger.acknowledged - accepted.keys() - set(dead)
+    unordered = out_of_order(arrivals)
+    verdict.lost, verdict.unordered = len(lost), len(unordered)
     faults += _some("A", "acknowledged and never arrived", lost)
     repeated = {event for event, times in accepted.items() if times > 1 + unknown.get(event, 0)}
     faults += _some("B", "accepted more often than once and once for each unknown attempt", repeated)
@@ -76,7 +80,7 @@ def judge(
     for call, position, key, _ in arrivals:
         keys[call, position].add(key)
     faults += _some("B", "came under more than one webhook-id", {event for event, ids in keys.items() if len(ids) > 1})
-    faults += _some("C", "arrived after a later event of their call", out_of_order(arrivals))
+    faults += _some("C", "arrived after a later event of their call", unordered)
     faults += _some("D", "arrived and were never sent", accepted.keys() - ledger.sent)
     return verdict
 

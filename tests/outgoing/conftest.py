@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import ssl
 import threading
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from router.outgoing import RequestsHttp
+from tests.harness.authority import Authority
 
 Script = Callable[[socket.socket, bytes], None]
 
@@ -112,3 +114,10 @@ def client() -> Iterator[Callable[..., RequestsHttp]]:
     yield make
     for each in made:
         each.close()
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    if not shutil.which("openssl"):
+        pytest.skip("the openssl program makes the certificates")
+    return Authority(tmp_path_factory.mktemp("ca"))

@@ -21,6 +21,7 @@ from router.outgoing.address import refusal
         "255.255.255.255",
         "ff02::1",
         "::ffff:169.254.169.254",
+        "::169.254.169.254",
         "64:ff9b::a9fe:a9fe",
         "64:ff9b:1::a9fe:a9fe",
         "2002:a9fe:a9fe::1",

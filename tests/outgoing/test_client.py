@@ -10,8 +10,9 @@ import time
 
 import pytest
 
-from router.errors import AnswerLost, DestinationUnusable, PermanentFailure, TemporaryFailure
+from router.errors import AnswerLost, DestinationUnusable, PermanentFailure, TakenAsDelivered, TemporaryFailure
 from router.outgoing.client import MAX_ANSWER
+from router.places import Url
 from router.secret import Secret
 from tests.outgoing.conftest import answer
 
@@ -29,6 +30,15 @@ def test_a_2xx_answer_comes_back_whole(receive, client):
     assert b"\r\nX-Key: geheim" in head
     assert b"\r\nHost: 127.0.0.1:" in head
     assert body == b"hello"
+
+
+def test_what_the_operator_says_of_a_status_counts_for_the_answer_of_a_destination(receive, client):
+    receiver = receive(answer(409, b"exists already"))
+
+    with pytest.raises(TakenAsDelivered, match="409 Conflict: exists already") as caught:
+        client(answers={409: "done"}).request("POST", receiver.url(), body=b"1")
+
+    assert caught.value.status == 409
 
 
 def test_json_is_sent_as_json(receive, client):
@@ -126,14 +136,34 @@ def test_a_request_is_sent_once_however_it_ends(receive, client):
     assert len(receiver.requests) == 1
 
 
-def test_a_redirect_is_not_followed(receive, client):
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])
+@pytest.mark.parametrize("method", ["POST", "PUT", "GET"])
+def test_a_redirect_is_not_followed(receive, client, status, method):
     stranger = receive(OK)
-    receiver = receive(answer(307, b"", f"Location: {stranger.url()}"))
+    receiver = receive(answer(status, b"", f"Location: {stranger.url()}"))
 
     with pytest.raises(PermanentFailure, match="redirects are not followed"):
-        client().request("POST", receiver.url(), body=b"x")
+        client().request(method, receiver.url(), body=b"x")
 
-    assert stranger.requests == []
+    assert (len(receiver.requests), stranger.connections) == (1, 0)
+
+
+def test_what_an_event_filled_into_an_address_leaves_as_it_was_encoded(receive, client):
+    receiver = receive(OK)
+    url = Url(receiver.url("/calls/{{ v }}?v={{ v }}"))
+
+    client().request("POST", url.filled({"v": "%2e%2e;a&b=c d+é"}), body=b"x")
+
+    line = receiver.requests[0].partition(b"\r\n")[0]
+    assert line == b"POST /calls/%252e%252e%3Ba%26b%3Dc%20d%2B%C3%A9?v=%252e%252e%3Ba%26b%3Dc%20d%2B%C3%A9 HTTP/1.1"
+
+
+def test_a_refusal_that_names_the_caller_stays_readable_without_the_token(receive, client):
+    receiver = receive(answer(404, b"no customer +447700900123 for tokenOfPath"))
+    url = Url(receiver.url("/tokenOfPath/{{ number }}"))
+
+    with pytest.raises(PermanentFailure, match=r"no customer \+447700900123 for <secret>"):
+        client().request("POST", url.filled({"number": "+447700900123"}), body=b"x")
 
 
 def test_the_words_of_an_error_answer_reach_the_reason(receive, client):

@@ -6,14 +6,16 @@ import socket
 
 import pytest
 
-from router.errors import PermanentFailure, TemporaryFailure
+from router.errors import DestinationUnusable, PermanentFailure, TemporaryFailure
 from router.secret import Secret
 from tests.outgoing.conftest import answer
 
 OK = answer(200, b"ok")
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "2130706433", "0x7f.1", "localhost", "0", "[::ffff:127.0.0.1]"])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.1", "2130706433", "0177.0.0.1", "0x7f.1", "localhost", "0", "[::ffff:127.0.0.1]"]
+)
 def test_no_spelling_of_loopback_gets_past_the_guard(receive, client, host):
     receiver = receive(OK)
 
@@ -76,19 +78,41 @@ def test_a_request_goes_through_the_proxy_with_its_credentials(receive, client):
     assert b"Proxy-Authorization: Basic bWU6Z2VoZWlt" in head
 
 
-def test_a_proxy_is_not_asked_for_an_address_that_is_refused(receive, client):
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("host", ["169.254.169.254", "2852039166", "0xa9.0xfea9fe", "[::ffff:a9fe:a9fe]"])
+def test_a_proxy_is_not_asked_for_an_address_that_is_refused(receive, client, scheme, host):
     proxy = receive(OK)
 
     with pytest.raises(PermanentFailure, match="metadata"):
-        client(proxy=Secret(f"http://127.0.0.1:{proxy.port}")).request("POST", "http://169.254.169.254/", body=b"x")
+        client(proxy=Secret(f"http://127.0.0.1:{proxy.port}")).request("POST", f"{scheme}://{host}/", body=b"x")
 
     assert proxy.connections == 0
 
 
 def test_a_tunnel_the_proxy_refuses_is_temporary(receive, client):
-    proxy = receive(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+    proxy = receive(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n")
 
     with pytest.raises(TemporaryFailure, match="the proxy did not connect us"):
         client(proxy=Secret(f"http://127.0.0.1:{proxy.port}")).request("POST", "https://crm.example/x", body=b"x")
 
     assert proxy.requests[0].startswith(b"CONNECT crm.example:443 ")
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_refuses_our_credentials_makes_the_destination_unusable(receive, client, scheme):
+    proxy = receive(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+
+    with pytest.raises(DestinationUnusable):
+        client(proxy=Secret(f"http://127.0.0.1:{proxy.port}")).request("POST", f"{scheme}://crm.example/x", body=b"x")
+
+
+def test_a_refusal_names_the_address_that_the_name_stands_for(client):
+    http = client(resolve=lambda host, port: [(socket.AF_INET, ("169.254.169.254", 80))])
+
+    with pytest.raises(PermanentFailure) as caught:
+        http.request("POST", "http://crm.example/", body=b"x")
+
+    assert str(caught.value) == (
+        "nothing was sent to crm.example: its address 169.254.169.254 is a link-local, metadata or multicast address, "
+        "and those are always refused"
+    )

@@ -3,42 +3,25 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import ssl
-import subprocess
 import threading
+from contextlib import suppress
 
 import pytest
 
 from router.errors import AnswerLost, DestinationUnusable, TemporaryFailure
-from router.outgoing.connection import tls_context
+from router.outgoing.tls import tls_context
 from router.secret import Secret
+from tests.harness.authority import Authority
 from tests.outgoing.conftest import answer
 
 OK = answer(200, b"ok")
 
-pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="the openssl program makes the certificates")
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    """A certificate of our own for crm.example, which is its own authority."""
-    folder = tmp_path_factory.mktemp("ca")
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-         "-keyout", folder / "key.pem", "-out", folder / "cert.pem", "-subj", "/CN=crm.example",
-         "-addext", "subjectAltName=DNS:crm.example"],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    return folder
-
 
 @pytest.fixture
 def secure(receive, authority):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(authority / "cert.pem", authority / "key.pem")
-    return lambda script=OK: receive(script, tls=context)
+    return lambda script=OK: receive(script, tls=authority.server())
 
 
 @pytest.fixture
@@ -46,8 +29,9 @@ def connect(client, authority):
     """A client that trusts our authority and finds *receiver* under every name."""
 
     def make(receiver, **settings):
-        settings = {"ca": authority / "cert.pem", **settings}
-        return client(resolve=lambda host, port: [(socket.AF_INET, ("127.0.0.1", receiver.port))], **settings)
+        settings = {"ca": authority.certificate, **settings}
+        settings.setdefault("resolve", lambda host, port: [(socket.AF_INET, ("127.0.0.1", receiver.port))])
+        return client(**settings)
 
     return make
 
@@ -117,7 +101,7 @@ def test_all_connections_share_one_context():
 
 
 def test_an_unreadable_file_of_authorities_is_named(client, tmp_path):
-    with pytest.raises(DestinationUnusable, match=r"gone\.pem cannot be read"):
+    with pytest.raises(DestinationUnusable, match=r"gone\.pem cannot be used: No such file"):
         client(ca=tmp_path / "gone.pem")
 
 
@@ -134,7 +118,7 @@ def test_https_through_a_proxy_is_checked_end_to_end(receive, secure, client, au
             back.join()
 
     proxy = receive(tunnel)
-    http = client(proxy=Secret(f"http://127.0.0.1:{proxy.port}"), ca=authority / "cert.pem")
+    http = client(proxy=Secret(f"http://127.0.0.1:{proxy.port}"), ca=authority.certificate)
 
     assert http.request("POST", "https://crm.example/x", body=b"hello").status == 200
     http.close()
@@ -152,10 +136,67 @@ def _copy(source: socket.socket, sink: socket.socket) -> None:
 
 def test_a_file_of_authorities_that_has_changed_is_read_again(authority, tmp_path):
     path = tmp_path / "ca.pem"
-    path.write_bytes((authority / "cert.pem").read_bytes())
+    path.write_bytes(authority.certificate.read_bytes())
     before = tls_context(path)
     assert tls_context(path) is before
 
     os.utime(path, ns=(0, path.stat().st_mtime_ns + 1))
 
     assert tls_context(path) is not before
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_client_certificate_is_shown_to_who_asks_for_one(receive, connect, authority, version):
+    shown = []
+    context = authority.server(asks_for_certificate=True)
+    context.minimum_version = context.maximum_version = version
+
+    def look(connection: ssl.SSLSocket, _: bytes) -> None:
+        shown.append(dict(part[0] for part in connection.getpeercert()["subject"])["commonName"])
+        connection.sendall(OK)
+
+    receiver = receive(look, tls=context)
+    http = connect(receiver, certificate=authority.client("callrouter"))
+
+    assert http.request("POST", "https://crm.example/x", body=b"hello").status == 200
+    assert shown == ["callrouter"]
+
+
+@pytest.mark.parametrize(
+    ("version", "signed_by_a_stranger"),
+    # Before 1.3 a server that misses one says no more than that the handshake failed.
+    [(ssl.TLSVersion.TLSv1_2, True), (ssl.TLSVersion.TLSv1_3, True), (ssl.TLSVersion.TLSv1_3, False)],
+)
+def test_a_destination_that_refuses_our_certificate_is_unusable(
+    connect, authority, tmp_path, version, signed_by_a_stranger
+):
+    context = authority.server(asks_for_certificate=True)
+    context.minimum_version = context.maximum_version = version
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def refuse() -> None:
+            accepted, _ = server.accept()
+            # Whatever comes after the refusal is read, or closing would become a reset that hides it.
+            with context.wrap_socket(accepted, server_side=True, do_handshake_on_connect=False) as secured:
+                with pytest.raises(ssl.SSLError):
+                    secured.do_handshake()
+                secured.settimeout(5)
+                with suppress(OSError):
+                    while socket.socket.recv(secured, 65536):
+                        pass
+
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        stranger = Authority(tmp_path, "stranger").client("callrouter") if signed_by_a_stranger else None
+        place = [(socket.AF_INET, server.getsockname())]
+        http = connect(None, resolve=lambda host, port: place, certificate=stranger)
+        with pytest.raises(DestinationUnusable, match=r"crm\.example refused our certificate \(.*\)"):
+            http.request("POST", "https://crm.example/x", body=b"hello")
+        thread.join()
+
+
+def test_each_certificate_has_a_context_of_its_own(authority):
+    one, other = authority.client("one"), authority.client("other")
+
+    assert tls_context(None, one) is tls_context(None, one)
+    assert len({tls_context(None, one), tls_context(None, other), tls_context(None)}) == 3

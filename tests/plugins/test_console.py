@@ -32,6 +32,12 @@ def console(**settings) -> Console:
             {"missed": False, "outcome": "no_answer", "ring_seconds": None},
             "14:05 corrected: call no answer  +44 7700 900123 → +44 20 7946 0958",
         ),
+        (
+            "alert",
+            {},
+            "callrouter: 1 dead letter at crm: crm.example answered 422 Unprocessable Content. "
+            "See: callrouter deliveries --state dead --destination crm",
+        ),
         ("call_setup", {}, "14:05 call setup  +44 7700 900123 → +44 20 7946 0958"),
     ],
 )

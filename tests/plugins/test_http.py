@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hmac
 import json
+import re
 
 import pytest
 from pydantic import ValidationError
 
 from plugins.http import Http
-from router.testing import RecordingHttp, make_delivery
+from router.errors import PermanentFailure
+from router.testing import HOSTILE, RecordingHttp, make_delivery
 
 URL = "https://crm.example/in?key=1"
 ONE = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -51,6 +54,31 @@ def test_a_request_is_signed_with_every_secret(secrets):
         key = base64.b64decode(secret.removeprefix("whsec_"))
         expected = base64.b64encode(hmac.digest(key, head + request.body, "sha256")).decode()
         assert signature == f"v1,{expected}"
+
+
+def test_the_address_is_filled_in_for_each_delivery():
+    url = "https://crm.example/calls/{{ event.uuid }}?tag={{ event.tag }}"
+
+    request = sent(make_delivery(event={"tag": "a&b=/../c"}), url=url)
+
+    assert request.url == "https://crm.example/calls/5dccb6b0-f35c-488c-867b-86fb012c4415?tag=a%26b%3D%2F..%2Fc"
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_no_text_from_an_event_chooses_another_address(text):
+    http = RecordingHttp()
+    settings = Http.Settings.model_validate({"url": "https://crm.example/calls/{{ event.tag }}/notes"})
+
+    with contextlib.suppress(PermanentFailure):
+        Http(settings, http).deliver(make_delivery(event={"tag": text}))
+
+    for request in http.requests:
+        assert re.fullmatch(r"https://crm\.example/calls/[\w.~%-]+/notes", request.url)
+
+
+def test_an_address_that_cannot_be_made_is_a_dead_letter_with_the_reason():
+    with pytest.raises(PermanentFailure, match="the address is not usable: a part of the path would be empty"):
+        sent(make_delivery(event={"tag": None}), url="https://crm.example/{{ event.tag }}")
 
 
 def test_headers_and_method_are_the_operators():
@@ -95,6 +123,15 @@ def test_where_the_body_cannot_be_made_the_senders_own_json_is_sent(body, header
     assert len(delivery.unfilled) == 1
 
 
+@pytest.mark.parametrize("settings", [{}, {"body": "{{ event.from }}", "headers": {"Content-Type": "text/plain"}}])
+def test_an_alert_is_sent_as_json_whatever_is_said_of_calls(settings):
+    delivery = make_delivery("alert", rule=None)
+
+    request = sent(delivery, **settings)
+
+    assert (request.body, request.headers["content-type"]) == (delivery.body, "application/json")
+
+
 def test_another_content_type_gets_the_text_as_it_is():
     request = sent(body='"{{ event.from }}"', headers={"Content-Type": "text/plain"})
 
@@ -107,6 +144,7 @@ def test_another_content_type_gets_the_text_as_it_is():
         {"url": "crm.example"},
         {"url": "ftp://crm.example"},
         {"url": "https://"},
+        {"url": "https://{{ event.tag }}/"},
         {"method": "GET"},
         {"headers": {"Bad Name": "x"}},
         {"headers": {"Content-Length": "1"}},

@@ -52,6 +52,15 @@ def test_the_text_everybody_gets_who_writes_none(kind, facts, text):
     assert sent(make_delivery(kind, facts=facts))["text"] == text
 
 
+@pytest.mark.parametrize("settings", [{}, {"text": "Missed call from {{ event.from | phone }}"}])
+def test_an_alert_is_its_sentence_whatever_is_said_of_calls(settings):
+    payload = {"sentence": "3 dead letters at <crm> since 14:05: no. See: callrouter status"}
+
+    message = sent(make_delivery("alert", event={"event_payload": payload}, rule=None), **settings)
+
+    assert message["text"] == "callrouter: 3 dead letters at &lt;crm&gt; since 14:05: no. See: callrouter status"
+
+
 def test_the_text_stands_in_a_section_and_again_for_notifications():
     message = sent(make_delivery(), text="Missed: {{ event.from }}")
 

@@ -8,10 +8,13 @@ import pytest
 
 from router import clock
 from router.crm import GrantedCrm
+from router.errors import TakenAsDelivered
+from router.outgoing import RequestsHttp
+from router.testing import make_delivery
 from tests.harness import specs
 from tests.harness.calls import OURS, START, THEIRS, make_event, played
 from tests.harness.crms import CRMS, connected
-from tests.harness.vendor import deliveries, keep
+from tests.harness.vendor import deliveries, keep, reply
 
 OTHER = "+442079460111"
 #: What people type into a CRM for THEIRS.
@@ -130,6 +133,23 @@ def test_a_replayed_event_moves_nothing_backwards(name, vendor_of):
     keep(plugin, [replace(STORIES["answered"][1], call=STORIES["answered"][-1].call)], receipt)
 
     assert vendor.records == [before]
+
+
+def test_an_alert_is_no_call(name, vendor_of):
+    vendor = vendor_of(name)
+
+    assert connected(name, vendor).deliver(make_delivery("alert")) is None
+    assert vendor.received == []
+
+
+def test_an_answer_that_the_operator_takes_as_done_is_done(name, vendor_of):
+    vendor = vendor_of(name)
+    plugin, _ = CRMS[name]
+    http = RequestsHttp(timeout=10, answers={404: "done"})
+    vendor.refuse(reply(404), "search")
+
+    with pytest.raises(TakenAsDelivered):
+        plugin(plugin.Settings.model_validate(vendor.settings), http).deliver(STORIES["missed"][-1])
 
 
 def test_two_calls_are_two_records(name, vendor_of):

@@ -17,6 +17,7 @@ destinations:
   crm: {{type: http, url: "https://{host}.example"}}
 always: [crm]
 unmatched: drop
+alerts: none
 """
 
 Write = Callable[..., Config]

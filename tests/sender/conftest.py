@@ -23,9 +23,9 @@ CALL = Call("wavix", "c1")
 BODY = json.dumps({"uuid": "c1", "event_type": "ringing", "event_time": "2025-09-22T12:56:38Z"}).encode()
 
 
-def make_job(number: int, destination: str = "fast") -> Job:
+def make_job(number: int, destination: str = "fast", *, body: bytes = BODY) -> Job:
     key, facts = f"key-{number}", '{"first":true}'
-    return Job(number, 1, destination, "rule", key, "wavix", 1000.0, BODY, facts, CALL.values(), None)
+    return Job(number, 1, destination, "rule", key, "wavix", 1000.0, body, facts, CALL.values(), None)
 
 
 class SenderProcess:

@@ -10,15 +10,19 @@ from router.errors import (
     DeliveryFailed,
     DestinationUnusable,
     PermanentFailure,
+    TakenAsDelivered,
     TemporaryFailure,
 )
-from router.plugin import Plugin, Settings, Template
+from router.plugin import Plugin, Secret, Settings, Template
 from router.retry import RetryPolicy
+from router.sender import Outcome
 from router.sender.attempt import Attempts, delivery_of
+from router.sender.frames import Decoder, encode
+from tests.harness.recording import Recorder, Reply
 from tests.sender.conftest import BODY, make_job
 
 
-def attempts_that(deliver, settings=None, overrides=None) -> Attempts:
+def attempts_that(deliver, settings=None, overrides=None, **keys) -> Attempts:
     class Test(Plugin[Settings]):
         type = "test"
         Settings = Settings
@@ -35,6 +39,7 @@ def attempts_that(deliver, settings=None, overrides=None) -> Attempts:
             disabled=None,
             retry=RetryPolicy(),
             order="none",
+            **keys,
         ),
         overrides or {},
     )
@@ -113,6 +118,13 @@ def test_a_receipt_nobody_can_keep_does_not_undo_the_delivery(receipt):
     assert "was not kept" in outcome.reason
 
 
+def test_an_answer_that_the_operator_calls_done_is_delivered_with_the_reason_and_no_receipt():
+    outcome = attempts_that(fail(TakenAsDelivered("crm answered 409", status=409))).make(make_job(1))
+
+    assert (outcome.kind, outcome.status, outcome.reason) == ("delivered", 409, "crm answered 409")
+    assert outcome.receipt is None
+
+
 def test_the_plugin_is_made_once():
     attempts = attempts_that(say, Text(text="{{ event.event_type }}"))
 
@@ -160,3 +172,75 @@ def test_a_body_that_is_no_event_does_not_stop_the_sender():
     outcome = attempts_that(lambda delivery: delivery.event["uuid"]).make(make_job(1)._replace(body=b"no json"))
 
     assert outcome.kind == "bug"
+
+
+def test_an_alert_that_a_plugin_tells_in_its_own_way_is_no_failure_of_a_template():
+    def fill(plugin, delivery):
+        said.append((0, delivery.render(plugin.settings.text, fallback="own words")))
+
+    body = b'{"uuid": "u", "event_type": "alert", "event_time": "2026-01-05T12:00:00Z", "event_payload": {}}'
+    outcome = attempts_that(fill, Text(text=Template("{{ event.from }}"))).make(make_job(1, body=body))
+
+    assert (outcome.kind, outcome.reason, outcome.unfilled, said) == ("delivered", None, False, [(0, "own words")])
+
+
+@pytest.fixture
+def recorder():
+    with Recorder() as recorder:
+        yield recorder
+
+
+class Web(Settings):
+    url: Secret
+
+
+def post(plugin, delivery):
+    plugin.http.request("POST", plugin.settings.url, body=b"x")
+
+
+def test_the_answer_to_an_attempt_that_failed_comes_back_without_secrets(recorder):
+    recorder.judge(lambda received: Reply(503, b"cannot POST /tokenInPath now", {"X-Request-Id": "r-7"}))
+
+    outcome = attempts_that(post, Web(url=Secret(f"{recorder.url}tokenInPath"))).make(make_job(1))
+
+    assert (outcome.kind, outcome.status) == ("temporary", 503)
+    assert outcome.answer["body"] == "cannot POST <secret> now"
+    assert outcome.answer["headers"]["x-request-id"] == "r-7"
+    assert Decoder(Outcome).feed(encode([outcome])) == [outcome]
+
+
+@pytest.mark.parametrize(("keep", "body"), [(False, None), (True, "queued")])
+def test_of_what_was_accepted_the_status_is_kept_and_more_where_the_operator_wants_it(recorder, keep, body):
+    recorder.judge(lambda received: Reply(202, b"queued"))
+
+    outcome = attempts_that(post, Web(url=Secret(recorder.url)), keep_answers=keep).make(make_job(1))
+
+    assert (outcome.kind, outcome.status) == ("delivered", 202)
+    assert (outcome.answer and outcome.answer["body"]) == body
+
+
+def test_a_plugin_that_does_not_like_a_200_shows_the_operator_why(recorder):
+    def dislike(plugin, delivery):
+        post(plugin, delivery)
+        raise PermanentFailure("it said error")
+
+    recorder.judge(lambda received: Reply(200, b'{"ok": false, "error": "no_such_list"}'))
+
+    outcome = attempts_that(dislike, Web(url=Secret(recorder.url))).make(make_job(1))
+
+    assert outcome.answer["body"] == '{"ok": false, "error": "no_such_list"}'
+
+
+def test_an_answer_is_never_taken_for_that_of_a_later_attempt(recorder):
+    answers = iter([Reply(503, b"busy")])
+    recorder.judge(lambda received: next(answers))
+
+    def once(plugin, delivery):
+        if delivery.attempt > 1:
+            raise TemporaryFailure("nothing was asked")
+        post(plugin, delivery)
+
+    attempts = attempts_that(once, Web(url=Secret(recorder.url)))
+
+    assert attempts.make(make_job(1)).answer is not None
+    assert attempts.make(make_job(1)._replace(attempt=2)).answer is None

@@ -183,13 +183,79 @@ def test_a_lower_limit_holds_as_soon_as_what_was_begun_has_ended(sends):
         lane.tick()
 
     lane.change(1, attempts)
-    for ended in range(1, 13):
+    # What had not begun goes back, and comes again.
+    assert [outcome.kind for outcome in sends.outcomes] == ["released"] * 8
+    lane.put([make_job(number) for number in range(8)])
+    for ended in range(9, 21):
         gate.release()
         wait_for(lambda ended=ended: len(sends.outcomes) == ended)
         lane.tick()
 
     # Those four, and then one after the other.
     assert most == [4, 3, 2, *[1] * 9]
+
+
+def tried(number: int):
+    return make_job(number)._replace(attempt=2)
+
+
+def test_slots_are_kept_for_first_attempts_however_many_others_wait(sends):
+    lane = Lane("crm", 4, sends.attempts, sends.outcomes.append, kept=1)
+    lane.put([tried(number) for number in range(50)])
+    for expected in (1, 2, 3, 3):
+        wait_for(lambda expected=expected: sends.under_way == expected)
+        lane.tick()
+
+    lane.put([make_job(100)])
+    lane.tick()
+
+    wait_for(lambda: sends.under_way == 4)
+    sends.go.set()
+    wait_for(lambda: len(sends.outcomes) == 51)
+
+
+def test_where_there_is_room_for_both_jobs_are_sent_in_the_order_they_came(sends):
+    sends.go.set()
+    lane = Lane("crm", 2, sends.attempts, sends.outcomes.append, kept=1)
+
+    lane.put([make_job(1), tried(2), make_job(3), tried(4), tried(5), make_job(6)])
+    wait_for(lambda: len(sends.outcomes) == 6)
+
+    assert [outcome.delivery_id for outcome in sends.outcomes] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_lane_that_keeps_all_its_slots_gives_further_attempts_back(sends):
+    lane = Lane("crm", 1, sends.attempts, sends.outcomes.append, kept=1)
+
+    lane.put([tried(1), make_job(2)])
+
+    assert [(outcome.delivery_id, outcome.kind) for outcome in sends.outcomes] == [(1, "released")]
+    wait_for(lambda: sends.under_way == 1)
+
+
+def test_once_an_attempt_finds_the_destination_unusable_no_other_begins(sends):
+    def attempts():
+        def attempt(job):
+            sends.go.wait(20)
+            return Outcome(job.delivery_id, 1, "unusable", "401")
+
+        return attempt
+
+    lane = Lane("crm", 1, attempts, sends.outcomes.append)
+    lane.put([make_job(number) for number in range(5)])
+    sends.go.set()
+
+    wait_for(lambda: len(sends.outcomes) == 5)
+    assert [outcome.kind for outcome in sends.outcomes] == ["unusable"] + ["released"] * 4
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 8])
+@pytest.mark.parametrize(("concurrency", "expected"), [(1, 0), (2, 1), (3, 1), (7, 1), (8, 2), (32, 8), (33, 8)])
+def test_a_quarter_of_all_slots_is_kept_for_first_attempts(count, concurrency, expected):
+    shares = [Share(index, count) for index in range(count)]
+
+    assert sum(share.kept("crm", concurrency) for share in shares) == expected
+    assert all(share.kept("crm", concurrency) <= share.threads("crm", concurrency) for share in shares)
 
 
 def test_a_higher_limit_is_used(sends):
@@ -200,6 +266,7 @@ def test_a_higher_limit_is_used(sends):
     assert sends.under_way == 1
 
     lane.change(3, sends.attempts)
+    lane.put([make_job(number) for number in range(8)])
     for expected in (2, 3, 3):
         lane.tick()
         wait_for(lambda expected=expected: sends.under_way == expected)

@@ -40,6 +40,7 @@ destinations:
   always: {{type: console}}
 always: [crm, always]
 unmatched: drop
+alerts: none
 """
 
 

@@ -7,6 +7,7 @@ import socket
 
 import pytest
 
+from router.sender import recall
 from tests.sender.conftest import make_job
 
 
@@ -44,6 +45,30 @@ def test_every_job_comes_back_exactly_once_and_in_groups(start):
 
     assert sorted(outcome.delivery_id for outcome in outcomes) == list(range(2000))
     assert len(sender.frames) < 1000
+
+
+def test_what_the_worker_asks_back_comes_back_unless_it_was_begun(start):
+    sender = start(stuck=1, fast=1)
+    sender.give(*(make_job(number, "stuck") for number in range(5)))
+    sender.begun(1)
+
+    sender.give(recall("stuck"), make_job(100))
+    outcomes = sender.outcomes(5)
+    sender.let_go()
+
+    kinds = {outcome.delivery_id: outcome.kind for outcome in [*outcomes, *sender.outcomes(1)]}
+    assert kinds == {0: "delivered", 1: "released", 2: "released", 3: "released", 4: "released", 100: "delivered"}
+
+
+def test_further_attempts_that_hang_leave_a_slot_for_news(start):
+    sender = start(stuck=4)
+    sender.give(*(make_job(number, "stuck")._replace(attempt=2) for number in range(20)))
+    sender.begun(3)
+
+    sender.give(make_job(100, "stuck"))
+
+    sender.begun(4)
+    assert (sender.folder / "begun-key-100").exists()
 
 
 def test_a_stuck_destination_delays_no_other(start):

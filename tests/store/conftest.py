@@ -108,9 +108,18 @@ class Desk:
         return event_id
 
     def take(
-        self, destination: str = "crm", *, now: float = 100.0, owner: str = "w1", lease: float = 60.0, limit: int = 100
+        self,
+        destination: str = "crm",
+        *,
+        now: float = 100.0,
+        owner: str = "w1",
+        lease: float = 60.0,
+        limit: int = 100,
+        retries: int | None = None,
     ) -> list[Claim]:
-        return self.store.claim(destination, now=now, owner=owner, lease_until=now + lease, limit=limit)
+        return self.store.claim(
+            destination, now=now, owner=owner, lease_until=now + lease, limit=limit, retries=retries
+        )
 
     def one(self, destination: str = "crm", **changes: Any) -> Claim:
         (claim,) = self.take(destination, **changes)

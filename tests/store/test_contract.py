@@ -6,7 +6,7 @@ import pytest
 
 from router.calls import Call
 from router.errors import Fault, StoreError
-from router.store import Filter, NewDelivery, State
+from router.store import AnswerRow, Filter, NewDelivery, State
 
 # Events ------------------------------------------------------------------------------------------------------------
 
@@ -167,6 +167,68 @@ def test_a_claim_shows_the_call_as_it_stands_now(store, desk):
     assert desk.one().call.tag == "after"
 
 
+def tried_and_new(desk):
+    """Owe three deliveries that failed once, due at 110, 112 and 114, and three new ones, due at 111, 113 and 115."""
+    for number in range(3):
+        desk.owe(f"tried-{number}", ordered=False)
+    for number, claim in enumerate(desk.take()):
+        desk.end(claim, State.READY, due_at=110 + 2 * number)
+    for number in range(3):
+        desk.owe(f"new-{number}", ordered=False, now=111.0 + 2 * number)
+
+
+def test_first_and_further_attempts_are_claimed_together_oldest_due_first(desk):
+    tried_and_new(desk)
+
+    assert [claim.owed.due_at for claim in desk.take(now=200, limit=4)] == [110, 111, 112, 113]
+    assert [claim.owed.due_at for claim in desk.take(now=200, limit=4)] == [114, 115]
+
+
+@pytest.mark.parametrize(
+    ("limit", "retries", "due"),
+    [
+        (10, 0, [111, 113, 115]),
+        (10, 1, [110, 111, 113, 115]),
+        (2, 1, [110, 111]),
+        (1, 0, [111]),
+        (10, 9, range(110, 116)),
+    ],
+)
+def test_no_more_further_attempts_are_claimed_than_asked_for_and_they_are_in_nobodys_way(desk, limit, retries, due):
+    tried_and_new(desk)
+
+    assert [claim.owed.due_at for claim in desk.take(now=200, limit=limit, retries=retries)] == list(due)
+
+
+def test_what_is_given_back_uncounted_is_a_first_attempt_again(desk):
+    desk.owe()
+    claim = desk.one()
+    desk.end(claim, State.READY, outcome="released", due_at=claim.owed.due_at, counts=False)
+
+    [again] = desk.take(retries=0)
+
+    assert (again.attempt, again.owed.due_at) == (1, claim.owed.due_at)
+
+
+@pytest.mark.parametrize("state", [State.DEAD, State.EXPIRED])
+def test_what_ends_without_an_attempt_has_the_reason_all_the_same(desk, reading, state):
+    desk.owe()
+    desk.end(desk.one(), state, reason="too old", counts=False)
+
+    [row] = reading.deliveries(Filter(), 10)
+
+    assert (row.state, row.reason, row.attempts) == (state, "too old", 0)
+
+
+def test_the_next_due_is_the_earliest_of_first_and_further_attempts(desk):
+    tried_and_new(desk)
+    assert desk.store.next_due() == 110
+
+    desk.take(now=110)
+
+    assert desk.store.next_due() == 111
+
+
 def test_the_oldest_due_is_claimed_first_and_no_more_than_asked_for(desk):
     desk.owe("late", now=99)
     desk.owe("early", now=98)
@@ -264,6 +326,40 @@ def test_every_attempt_is_kept(desk, reading):
         (1, "failed", "HTTP 503", 503, 101),
         (2, "delivered", None, None, 111),
     ]
+
+
+ANSWER = {"status": 503, "seconds": 0.25, "headers": {"server": "crm"}, "body": "busy", "cut": False}
+
+
+def test_of_a_delivery_the_last_answer_is_kept_with_its_attempt(desk, reading):
+    desk.owe()
+    claim = desk.one()
+    assert reading.answer(claim.delivery_id) is None
+
+    desk.end(claim, State.READY, due_at=110, answer={**ANSWER, "body": "earlier"})
+    desk.end(desk.one(now=110), State.READY, due_at=120, answer=ANSWER)
+    desk.end(desk.one(now=120), State.READY, due_at=130)
+
+    assert reading.answer(claim.delivery_id) == AnswerRow(2, 503, 0.25, {"server": "crm"}, "busy", False)
+    assert reading.answer(claim.delivery_id + 1) is None
+
+
+def test_the_answer_to_an_attempt_that_does_not_count_is_kept_as_well(desk, reading):
+    desk.owe()
+    claim = desk.one()
+    desk.end(claim, State.READY, due_at=110, counts=False, outcome="unusable", answer=ANSWER)
+
+    assert reading.attempts(claim.delivery_id) == []
+    assert reading.answer(claim.delivery_id).body == "busy"
+
+
+def test_a_late_worker_leaves_no_answer(desk, reading):
+    desk.owe()
+    late = desk.one(owner="w1")
+    desk.end(late, State.READY, due_at=170, owner="w1", outcome="unknown")
+
+    assert not desk.end(late, State.DEAD, owner="w1", answer=ANSWER)
+    assert reading.answer(late.delivery_id) is None
 
 
 def test_a_late_worker_cannot_overwrite_its_successor(desk, reading):

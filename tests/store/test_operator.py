@@ -127,7 +127,7 @@ def test_pausing_a_destination_the_store_does_not_know_changes_nothing(store, re
     store.pause("fax", "why", "f", 1)
     store.resume("fax", 150)
 
-    assert store.give_up("fax", 1) == 0
+    assert store.give_up("fax", 1, 1000) == 0
     assert [row.name for row in reading.destinations()] == ["crm", "pager", "slack"]
 
 
@@ -140,7 +140,7 @@ def test_giving_up_makes_dead_letters_of_all_that_is_unfinished(store, desk, rea
     desk.take()
     desk.owe("call-3", ordered=False)
 
-    assert store.give_up("crm", 300) == 4
+    assert store.give_up("crm", 300, 1000) == 4
 
     rows = reading.deliveries(Filter(destination="crm"), 10)
     assert {row.state for row in rows} == {State.DEAD}
@@ -153,7 +153,7 @@ def test_giving_up_makes_dead_letters_of_all_that_is_unfinished(store, desk, rea
 def test_an_attempt_under_way_cannot_undo_giving_up(store, desk):
     desk.owe()
     claim = desk.one()
-    store.give_up("crm", 300)
+    store.give_up("crm", 300, 1000)
 
     assert not desk.end(claim)
 

@@ -213,7 +213,7 @@ def test_replaying_only_the_later_of_two_dead_letters_keeps_it_held(store, desk,
     desk.owe(held=True)
     desk.kill(desk.one())
     (held,) = [delivery for delivery, state in states().items() if state is HELD]
-    store.give_up("crm", 200)
+    store.give_up("crm", 200, 1000)
 
     store.replay([held], 300)
 
@@ -258,7 +258,7 @@ def test_no_walk_of_the_worker_breaks_a_line_or_the_tally(store, desk, reading, 
                 rows = reading.deliveries(Filter(), 1000)
                 store.replay([row.id for row in chance.sample(rows, min(3, len(rows)))], now)
             case "give up" if chance.random() < 0.2:
-                store.give_up(chance.choice(["crm", "slack"]), now)
+                store.give_up(chance.choice(["crm", "slack"]), now, 1000)
         rows = reading.deliveries(Filter(), 1000)
         _line_rules(rows)
         for destination in reading.destinations():

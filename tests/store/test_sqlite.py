@@ -265,6 +265,8 @@ def _plans(store: SqliteStore | SqliteReading, statements: list[str]) -> list[st
 WORK = {
     "adding": lambda desk: desk.owe("blocked", held=True),
     "claiming": lambda desk: desk.take(),
+    "claiming first attempts": lambda desk: desk.take(now=200, retries=0),
+    "claiming both": lambda desk: desk.end(desk.one(), State.READY, due_at=1) and desk.owe("free") and desk.take(),
     "ending": lambda desk: desk.end(desk.one()),
     "retrying": lambda desk: desk.end(desk.one(), State.READY, due_at=1),
     "dying": lambda desk: desk.kill(desk.one()),

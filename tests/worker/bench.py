@@ -8,6 +8,7 @@ import os
 import select
 import socket
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from router.config import load
@@ -29,6 +30,7 @@ destinations:
   crm: {type: http, url: "https://crm.example", expire: 1h, retry: {first: 1s, give_up_after: 1h}}
 always: [crm]
 unmatched: drop
+alerts: none
 rules: []
 """
 CALL = "5dccb6b0-f35c-488c-867b-86fb012c4415"
@@ -37,9 +39,9 @@ CALL = "5dccb6b0-f35c-488c-867b-86fb012c4415"
 class Bench:
     """One worker with one connected sender: this test."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, config: str = CONFIG, *, senders: int = 1) -> None:
         self.folder = folder
-        (folder / "config.yaml").write_text(CONFIG)
+        (folder / "config.yaml").write_text(config)
         self.config = load(folder / "config.yaml")
         self.data = self.config.data
         self.store = SqliteStore.open(self.data)
@@ -55,7 +57,7 @@ class Bench:
             metrics=Metrics(self.data / "metrics" / "test"),
             control=control,
             reload=self._theirs,
-            senders=1,
+            senders=senders,
             store_pause=0.0,
         )
         self._control = control
@@ -65,12 +67,18 @@ class Bench:
         theirs.close()
         self._decoder = Decoder(Job)
 
-    def accept(self, received_at: float | None = None, event_type: str = "ringing") -> None:
-        body = json.dumps({"uuid": CALL, "event_type": event_type, "event_time": "2026-11-23T09:00:00Z"}).encode()
+    def accept(
+        self, received_at: float | None = None, event_type: str = "ringing", *, calls: Sequence[str] = (CALL,)
+    ) -> None:
+        """Put one event of each of *calls* into the inbox."""
 
         async def append() -> None:
             inbox = InboxWriter(self.data / "inbox")
-            await inbox.append(NewEntry("wavix", body, received_at or time.time(), "127.0.0.1"))
+            for call in calls:
+                said = {"uuid": call, "event_type": event_type, "event_time": "2026-11-23T09:00:00Z"}
+                await inbox.append(
+                    NewEntry("wavix", json.dumps(said).encode(), received_at or time.time(), "127.0.0.1")
+                )
             inbox.close()
 
         asyncio.run(append())
@@ -85,9 +93,19 @@ class Bench:
     def hears(self) -> bool:
         return bool(select.select([self.sender], [], [], 0)[0])
 
-    def answer(self, job: Job, kind: str = "delivered", reason: str | None = None, *, unfilled: bool = False) -> None:
+    def answer(
+        self,
+        job: Job,
+        kind: str = "delivered",
+        reason: str | None = None,
+        *,
+        status: int | None = None,
+        unfilled: bool = False,
+    ) -> None:
         now = time.time()
-        outcome = Outcome(job.delivery_id, job.attempt, kind, reason, started_at=now, ended_at=now, unfilled=unfilled)
+        outcome = Outcome(
+            job.delivery_id, job.attempt, kind, reason, status, started_at=now, ended_at=now, unfilled=unfilled
+        )
         self.sender.sendall(encode([outcome]))
 
     def move(self, text: str) -> Message:
@@ -110,9 +128,13 @@ class Bench:
         self.worker.gather(0)
 
     def delivery(self) -> DeliveryRow:
+        return self.deliveries(1)[0]
+
+    def deliveries(self, limit: int = 1000) -> list[DeliveryRow]:
+        """Return all, newest first."""
         reading = SqliteReading.open(self.data)
         try:
-            return reading.deliveries(Filter(), 1)[0]
+            return reading.deliveries(Filter(), limit)
         finally:
             reading.close()
 

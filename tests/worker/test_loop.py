@@ -95,6 +95,19 @@ def test_while_the_clock_is_off_nothing_expires(bench: Bench) -> None:
     assert len(bench.jobs()) == 1
 
 
+def test_commands_are_obeyed_while_the_clock_is_hours_back(bench: Bench, monkeypatch) -> None:
+    bench.turn()
+    past = time.time() - 7200
+    monkeypatch.setattr("router.clock.now", lambda: past)
+    CommandFile(bench.data).append("pause", {"destination": "crm"}, who="ada", now=past)
+
+    def obeyed() -> bool:
+        bench.turn()
+        return bench.worker.cursors["commands"] == 1
+
+    until(obeyed, what="the pause is carried out")
+
+
 def test_while_the_clock_is_off_nothing_is_given_up_for_its_age(bench: Bench) -> None:
     bench.worker.watch = ClockWatch(time.time() - 7200)
     bench.accept(received_at=time.time() - 7200)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -90,6 +91,21 @@ def test_an_outcome_for_what_is_not_in_hand_is_ignored(senders: Senders, ends: l
     theirs(ends, 0).send(encode([Outcome(99, 1, "delivered")]))
 
     assert senders.collect(senders.connections[0], now=200.0) == []
+
+
+def test_a_late_outcome_does_not_end_the_attempt_that_followed_it(senders: Senders, ends: list[socket.socket]) -> None:
+    first = claim(7, "pager")
+    senders.hand_over([first], BOTH)
+    senders.hand_over([replace(first, attempt=2)], BOTH)
+    theirs(ends, 1).send(encode([Outcome(7, 1, "temporary"), Outcome(7, 2, "delivered")]))
+
+    ended = senders.collect(senders.connections[1], now=200.0)
+
+    assert [(one.claim.attempt, one.outcome.attempt, one.outcome.kind) for one in ended] == [
+        (1, 1, "temporary"),
+        (2, 2, "delivered"),
+    ]
+    assert senders.in_hand("pager") == 0
 
 
 def test_what_a_lost_sender_had_in_hand_is_unknown(senders: Senders, ends: list[socket.socket]) -> None:

@@ -94,6 +94,13 @@ def test_a_refusal_is_a_dead_letter_at_once():
     assert pause is None
 
 
+@pytest.mark.parametrize("kind", ["delivered", "temporary", "permanent", "unusable", "unknown", "bug"])
+def test_what_is_kept_of_an_answer_is_recorded_however_the_attempt_ended(kind):
+    attempt, _ = verdict(outcome(kind, answer={"status": 503, "body": "busy"}))
+
+    assert attempt.answer == {"status": 503, "body": "busy"}
+
+
 def test_an_unusable_destination_is_paused_and_loses_nothing():
     attempt, pause = verdict(outcome("unusable", attempt=9, status=403), now=ACCEPTED + 999_999)
 

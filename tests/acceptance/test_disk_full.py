@@ -1,0 +1,96 @@
+"""A disk that fills up: 503 and no lie, and everything goes on when there is room again.
+
+On a small tmpfs of its own, which needs root. A filler beside the data leaves only so much room. Here the daemon may
+stop delivering while there is none. A ballast file that gives way, and 503 while it still can deliver, add that
+deliveries go on: a further fault for ``filled`` to find, between the first 503 and the end of the filler.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.posting import calls, note, post_all
+from tests.acceptance.trial import Finding, Tell, Trial
+from tests.harness.waiting import until
+
+pytestmark = pytest.mark.slow
+
+MEBIBYTES = 16
+#: Events posted at most until the disk is full, and how many of them together.
+MOST, TOGETHER = 20_000, 100
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a disk of its own."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small disk")
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={MEBIBYTES}m", "callrouter-test", folder],
+        capture_output=True,
+        check=False,
+    )
+    if mounted.returncode:
+        pytest.skip(f"no small disk can be mounted here: {mounted.stderr.decode().strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def fill(disk: Path, leave: int) -> Path:
+    """Leave *leave* bytes of room on *disk*; return the file that takes the rest."""
+    filler = disk / "filler"
+    with filler.open("wb") as file:
+        file.write(bytes(max(0, shutil.disk_usage(disk).free - leave)))
+    return filler
+
+
+def filled(disk: Path, seed: int, *, times: int) -> Finding:
+    """*times* full and emptied again, while events come."""
+    faults: list[str] = []
+    ledger: list[str] = []
+    with Trial(disk, seed, "out") as trial:
+        trial.daemon.start()
+        call = refused = 0
+        for _ in range(times):
+            filler = fill(disk, trial.dice.randint(100, 900) * 1024)
+            before = refused
+            while refused == before and call < MOST:
+                several = calls(call, TOGETHER)
+                answers = post_all(trial.daemon, several.values())
+                note(ledger, several, answers)
+                call += TOGETHER
+                no = [answer for answer in answers if answer and answer.status != 200]
+                refused += len(no)
+                faults += [f"A: {one.status} {one.headers}" for one in no if one.status != 503]
+                faults += ["A: 503 without Retry-After" for one in no if "retry-after" not in one.headers]
+                faults += ["A: a connection broke" for answer in answers if answer is None]
+            filler.unlink()
+            several = calls(call, 1)
+            body = several[call, 0]
+            until(lambda: trial.daemon.post(body).status == 200, 30, what="an event is accepted again")  # noqa: B023 - used at once
+            ledger += [f"sent {call} 0", f"200 {call} 0"]
+            call += 1
+        until(lambda: trial.waiting() == 0, 60, what="nothing is left", every=0.1)
+        trial.stop()
+        trial.ledger.write_text("\n".join(ledger))
+        finding = trial.judge()
+    finding.faults += faults + ([] if refused else ["A: the disk never filled"])
+    finding.injected = times
+    finding.note = f"{refused} refused"
+    return finding
+
+
+def test_a_full_disk_is_said_and_loses_nothing(small_disk: Path, seed: int, scale: int, tell: Tell) -> None:
+    finding = filled(small_disk, seed, times=2 * scale)
+    tell("full disk", finding)
+    assert finding.faults == []
