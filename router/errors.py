@@ -17,7 +17,7 @@ RouterError
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -96,13 +96,16 @@ class AlreadyRunning(RouterError):
 class DeliveryFailed(RouterError):
     """One attempt at one destination did not end in acceptance.
 
-    ``status`` is the HTTP status the destination answered with, where it answered.
+    ``status`` is the HTTP status the destination answered with, where it answered; ``headers`` (names in lower case)
+    and ``body`` (its first 8 KB) are the rest of a refusal, without the secrets of the request.
     """
 
     def __init__(self, reason: str, *, status: int | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
         self.status = status
+        self.headers: Mapping[str, str] = {}
+        self.body = b""
 
 
 class TemporaryFailure(DeliveryFailed):

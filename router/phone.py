@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
 
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat
@@ -50,6 +51,26 @@ def _parse(text: str, region: str | None) -> Number | None:
         return _number(text, None, phonenumbers.is_possible_number)
     valid = phonenumbers.is_valid_number
     return _number("+" + text, None, valid) or _number(text, region, valid)
+
+
+def significant(number: Number) -> str:
+    """Return the digits of *number* without its country code: what national forms of it have in common."""
+    return phonenumbers.national_significant_number(phonenumbers.parse(number.e164))
+
+
+def likeness(text: str, number: Number, region: str | None) -> Literal["same", "maybe", "other"]:
+    """Return whether *text*, as somebody typed it into an address book, is *number*.
+
+    ``same``: with its country code, or read as a number of *region*. ``maybe``: its national digits are the same
+    and nothing says which country is meant. An extension, or fewer digits, is another number.
+    """
+    read = parse(text, region)
+    if read is not None:
+        return "same" if read == number else "other"
+    match = phonenumbers.is_number_match(text[:_LONGEST], number.e164)
+    if match == phonenumbers.MatchType.EXACT_MATCH:
+        return "same"
+    return "maybe" if match == phonenumbers.MatchType.NSN_MATCH else "other"
 
 
 def _number(text: str, region: str | None, accepted: Callable[[PhoneNumber], bool]) -> Number | None:

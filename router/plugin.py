@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import PydanticUndefined
 
 from router import clock
-from router.errors import AnswerLost, DestinationUnusable, PermanentFailure, TemporaryFailure
+from router.errors import AnswerLost, DeliveryFailed, DestinationUnusable, PermanentFailure, TemporaryFailure
 from router.event import ALERT
 from router.filters import Link
 from router.places import Url
@@ -28,6 +28,7 @@ __all__ = [
     "Answer",
     "AnswerLost",
     "Delivery",
+    "DeliveryFailed",
     "DestinationUnusable",
     "Http",
     "PermanentFailure",

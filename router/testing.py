@@ -163,10 +163,11 @@ class Request:
 class RecordingHttp:
     """An ``Http`` that sends nothing: it keeps each request and gives the next of *answers*, the last one for ever.
 
-    An answer is an ``Answer``, or an exception to raise. Without answers it is an empty 200.
+    An answer is an ``Answer``, an exception to raise, or a function that is given the ``Request`` and returns or
+    raises one. Without answers it is an empty 200.
     """
 
-    def __init__(self, *answers: Answer | Exception) -> None:
+    def __init__(self, *answers: Answer | Exception | Callable[[Request], Answer]) -> None:
         self.requests: list[Request] = []
         self._answers = list(answers) or [Answer(200, {}, b"")]
 
@@ -189,14 +190,16 @@ class RecordingHttp:
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         if isinstance(answer, Exception):
             raise answer
-        return answer
+        return answer if isinstance(answer, Answer) else answer(self.requests[-1])
 
 
-def check_plugin(plugin: type[Plugin[Any]], settings: Mapping[str, Any], *answers: Answer) -> list[str]:
+def check_plugin(
+    plugin: type[Plugin[Any]], settings: Mapping[str, Any], *answers: Answer | Callable[[Request], Answer]
+) -> list[str]:
     """Return what *plugin* does against the contract, as sentences; nothing when it keeps it.
 
-    *settings* are written as in config.yaml, with every secret set. *answers* are what its destination would say.
-    Nothing is sent.
+    *settings* are written as in config.yaml, with every secret set. *answers* are what its destination would say,
+    as ``RecordingHttp`` takes them. Nothing is sent.
     """
     problems = list(_declared(plugin))
     if problems:
@@ -242,7 +245,9 @@ def _declared(plugin: type[Plugin[Any]]) -> Iterator[str]:
 
 
 class _Check:
-    def __init__(self, plugin: type[Plugin[Any]], settings: Settings, answers: tuple[Answer, ...]) -> None:
+    def __init__(
+        self, plugin: type[Plugin[Any]], settings: Settings, answers: tuple[Answer | Callable[[Request], Answer], ...]
+    ) -> None:
         self._plugin = plugin
         self._settings = settings
         self._answers = answers

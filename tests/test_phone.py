@@ -62,3 +62,31 @@ def test_a_range_too_new_for_the_tables_is_taken_at_its_word_when_the_plus_is_th
 
     assert number is not None
     assert (number.e164, number.country) == ("+447700900123", "GB")
+
+
+@pytest.mark.parametrize(
+    ("text", "region", "likeness"),
+    [
+        ("+442079460123", None, "same"),
+        ("020 7946 0123", "GB", "same"),
+        ("Tel. +44 20 7946 0123", None, "same"),
+        ("2079460123", "FR", "maybe"),
+        ("+12079460123", "GB", "other"),
+        ("7946 0123", "GB", "other"),
+        ("020 7946 0123 ext. 7", "GB", "other"),
+        ("anonymous", "GB", "other"),
+        ("9" * 5000, "GB", "other"),
+    ],
+)
+def test_what_somebody_typed_into_an_address_book_is_compared_with_a_number(text, region, likeness):
+    number = phone.parse("+442079460123", None)
+
+    assert number is not None
+    assert phone.likeness(text, number, region) == likeness
+
+
+def test_the_national_digits_of_a_number_keep_their_leading_zero():
+    number = phone.parse("+390236618300", None)
+
+    assert number is not None
+    assert phone.significant(number) == "0236618300"

@@ -102,8 +102,11 @@ class RequestsHttp:
         # its text, would follow it as its __context__.
         answer = self._exchanged(request)
         if isinstance(answer, DeliveryFailed):
-            answer.reason = Redaction(self._secrets())(answer.reason)
+            redact = Redaction(self._secrets())
+            answer.reason = redact(answer.reason)
             answer.args = (answer.reason,)
+            answer.headers = {name: redact(value) for name, value in answer.headers.items()}
+            answer.body = redact(answer.body.decode("utf-8", "replace")).encode()
             raise answer
         return answer
 
@@ -199,7 +202,9 @@ class RequestsHttp:
         if accepted:
             return Answer(status, headers, body)
         said = excerpt(body, Redaction(self._secrets()))
-        return failure(host, status, headers, said, now=clock.now(), answers=self._answers)
+        refused = failure(host, status, headers, said, now=clock.now(), answers=self._answers)
+        refused.headers, refused.body = headers, body
+        return refused
 
 
 class _Request(requests.PreparedRequest):

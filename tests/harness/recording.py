@@ -32,6 +32,8 @@ class Reply:
     status: int = 200
     body: bytes = b"ok"
     headers: Mapping[str, str] = field(default_factory=dict)
+    #: Break the connection instead: whatever the judge did is done, and nobody hears of it.
+    lost: bool = False
 
 
 Judge = Callable[[Received], Reply]
@@ -108,6 +110,9 @@ class Recorder:
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 reply = recorder._take(Received(self.command, self.path, headers, body, time.monotonic()))
+                if reply.lost:
+                    self.close_connection = True
+                    return
                 self.send_response(reply.status)
                 for name, value in {**reply.headers, "Content-Length": str(len(reply.body))}.items():
                     self.send_header(name, value)

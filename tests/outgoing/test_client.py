@@ -307,3 +307,13 @@ def test_the_environment_names_no_proxy_and_no_password(receive, client, monkeyp
     client().request("POST", receiver.url(), body=b"x")
 
     assert b"Authorization" not in receiver.requests[0]
+
+
+def test_a_refusal_carries_what_was_answered(receive, client):
+    answer = b'HTTP/1.1 429 Slow\r\nX-Policy: DAILY\r\nContent-Length: 18\r\n\r\n{"policy":"DAILY"}'
+
+    with pytest.raises(TemporaryFailure) as caught:
+        client().request("POST", receive(answer).url())
+
+    assert caught.value.headers["x-policy"] == "DAILY"
+    assert caught.value.body == b'{"policy":"DAILY"}'

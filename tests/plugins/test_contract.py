@@ -10,6 +10,7 @@ import pytest
 from router.plugin import Answer, Plugin, Receipt, Secret, Settings, Template, setting
 from router.registry import discover
 from router.testing import RecordingHttp, check_plugin, make_delivery
+from tests.harness.crms import CRMS
 
 BUNDLED = discover().plugins
 
@@ -23,15 +24,32 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "body": '{"tag": "{{ event.tag }}", "ring": {{ facts.ring_seconds | tojson }}}',
         "secret": ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],
     },
+    "hubspot": {"token": "pat-eu1-s3cret"},
+    "pipedrive": {"url": "https://mycompany.pipedrive.com", "token": "s3cret-token"},
+    "salesforce": {
+        "url": "https://mycompany.my.salesforce.com",
+        "client_id": "3MVG9-consumer",
+        "client_secret": "s3cret-consumer",
+    },
     "slack": {"url": "https://hooks.slack.com/services/T0000/B0000/s3cret"},
+    "zoho": {
+        "client_id": "1000.CLIENT",
+        "client_secret": "s3cret-client",
+        "refresh_token": "1000.s3cret-refresh",
+    },
 }
+
+
+def answers(name: str) -> list[Any]:
+    """What the destination says: a CRM has to be one."""
+    return [CRMS[name][1]().answers()] if name in CRMS else []
 
 
 @pytest.mark.parametrize("name", sorted(BUNDLED))
 def test_a_bundled_plugin_keeps_the_contract(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
-    assert check_plugin(BUNDLED[name].plugin, SETTINGS[name]) == []
+    assert check_plugin(BUNDLED[name].plugin, SETTINGS[name], *answers(name)) == []
 
 
 @pytest.mark.parametrize("name", sorted(BUNDLED))
@@ -141,6 +159,12 @@ def test_recorded_requests_read_as_they_would_leave():
         http.request("PUT", "https://a")
     [first, _] = http.requests
     assert (first.method, first.url, first.headers["x-key"], first.json) == ("PUT", "https://a", "k", {"a": 1})
+
+
+def test_an_answer_may_depend_on_the_request():
+    http = RecordingHttp(Answer(204, {}, b""), lambda request: Answer(200, {}, request.url.encode()))
+
+    assert [http.request("GET", f"https://{host}").body for host in "abc"] == [b"", b"https://b", b"https://c"]
 
 
 def test_a_made_delivery_is_a_missed_call_unless_told_otherwise():

@@ -1,0 +1,29 @@
+"""What plugins for CRMs share: the facts of a call, finding its contact, access tokens. Such plugins may import it.
+
+A plugin for a CRM derives from ``Crm`` and says how its CRM is searched and written to.
+"""
+
+from router.crm.access import Grant
+from router.crm.addresses import https, join
+from router.crm.call import CallFacts
+from router.crm.contacts import Contact
+from router.crm.granted import GrantedCrm
+from router.crm.plugin import Crm, CrmSettings, Known, asked_to_wait, identifier, json_of
+from router.phone import Number, significant
+
+__all__ = [
+    "CallFacts",
+    "Contact",
+    "Crm",
+    "CrmSettings",
+    "Grant",
+    "GrantedCrm",
+    "Known",
+    "Number",
+    "asked_to_wait",
+    "https",
+    "identifier",
+    "join",
+    "json_of",
+    "significant",
+]

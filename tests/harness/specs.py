@@ -1,0 +1,80 @@
+"""Holds requests against what a vendor publishes about its own interface (OpenAPI 3).
+
+Most vendors' licences forbid a copy here: the files are read from ``VENDOR_SPECS_DIR/<vendor>/*.json``.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import jsonschema
+import pytest
+from referencing import Registry
+from referencing.jsonschema import DRAFT202012
+
+from tests.harness.recording import Received
+
+
+def needed(vendor: str) -> str:
+    """Return *vendor*; skip the test that asks, saying why, where its specification is not at hand."""
+    if not _documents(vendor):
+        pytest.skip(
+            f"{vendor}'s specification may not be copied; set VENDOR_SPECS_DIR to a folder with {vendor}/*.json"
+        )
+    return vendor
+
+
+def faults(vendor: str, received: Received) -> list[str]:
+    """Return what *vendor*'s specification has against a request, as sentences."""
+    address = urlsplit(received.path)
+    what, judged = f"{received.method} {address.path}", []
+    for document in _documents(vendor).values():
+        for template, item in document["paths"].items():
+            operation = item.get(received.method.lower())
+            if operation and re.fullmatch(re.sub(r"\{[^}]*\}", "[^/]+", template), address.path):
+                found = [*_query(document, item, operation, address.query)]
+                found += _body(vendor, document, operation, received.body)
+                judged.append([f"{what}: {fault}" for fault in found])
+    # Some describe an operation in two files, one of them more fully.
+    return min(judged, key=len, default=[f"{what}: there is no such operation"])
+
+
+@functools.cache
+def _documents(vendor: str) -> dict[str, dict[str, Any]]:
+    folder = os.environ.get("VENDOR_SPECS_DIR")
+    return {path.name: json.loads(path.read_text()) for path in Path(folder, vendor).glob("*.json")} if folder else {}
+
+
+def _query(document: dict[str, Any], item: Any, operation: Any, query: str) -> Iterator[str]:
+    named = [_followed(document, one) for one in (*item.get("parameters", ()), *operation.get("parameters", ()))]
+    known = {one["name"]: one for one in named if one.get("in") == "query"}
+    given = dict(parse_qsl(query, keep_blank_values=True))
+    yield from (f"unknown parameter {name}" for name in given if name not in known)
+    yield from (f"missing parameter {name}" for name, one in known.items() if one.get("required") and name not in given)
+
+
+def _body(vendor: str, document: dict[str, Any], operation: Any, body: bytes) -> Iterator[str]:
+    if "requestBody" not in operation:
+        yield from (["a body is not asked for"] if body else [])
+        return
+    asked = _followed(document, operation["requestBody"])
+    schema = {**asked["content"]["application/json"]["schema"], "components": document["components"]}
+    # A reference to another file leads to the network; the file is here.
+    registry: Registry[Any] = Registry(
+        retrieve=lambda uri: DRAFT202012.create_resource(_documents(vendor)[uri.rpartition("/")[2]])
+    )
+    for error in jsonschema.Draft202012Validator(schema, registry=registry).iter_errors(json.loads(body)):
+        yield f"{error.json_path}: {error.message}"
+
+
+def _followed(document: dict[str, Any], node: Any) -> Any:
+    if "$ref" not in node:
+        return node
+    return functools.reduce(lambda at, step: at[step], node["$ref"].removeprefix("#/").split("/"), document)
