@@ -21,8 +21,11 @@ from router.filters import Link
 from router.secret import Secret
 from router.signature import check_secret, sign
 from router.templates import CannotFillIn, Template, plain
+from router.wording import HEADLINE, PARTICULARS, story
 
 __all__ = [
+    "HEADLINE",
+    "PARTICULARS",
     "Answer",
     "AnswerLost",
     "Delivery",
@@ -38,6 +41,7 @@ __all__ = [
     "check_secret",
     "setting",
     "sign",
+    "story",
 ]
 
 #: What a destination gave back that the next delivery of the same call will need: JSON values only.

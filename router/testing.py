@@ -83,6 +83,10 @@ _CALL = {
     "events": 3,
 }
 
+#: What is different of a call that is not over.
+_GOING_ON = {"ended_at": None, "outcome": None, "missed": False, "ring_seconds": None}
+_STATES = {"call_setup": "setup", "ringing": "ringing", "early_media": "ringing", "answered": "answered"}
+
 #: What a caller may have put into a name or a tag, each against another kind of destination.
 HOSTILE = (
     "<!channel> <@U123> <https://evil.example|click>",
@@ -118,13 +122,20 @@ def make_delivery(
         rule="missed-calls",
         event=events.read(body, "test", 1772460319.0).fields,
         body=body,
-        call=dict(_CALL),
+        call=_call(event_type, fields),
         facts={**known, **(facts or {})},
         receipt=None,
         accepted_at=1772460319.0,
         attempted_at=1772460319.0,
     )
     return replace(delivery, **changes)
+
+
+def _call(event_type: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the call after that one event."""
+    told = {"from": fields["from"] or "", "to": fields["to"] or "", "tag": fields["tag"]}
+    state = _STATES.get(event_type)
+    return {**_CALL, **told, **({"state": state, **_GOING_ON} if state else {})}
 
 
 @dataclass(frozen=True, slots=True)

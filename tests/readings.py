@@ -1,0 +1,44 @@
+"""What people read of the six sample calls at each destination, for its page of the manual: the golden renderings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from router import samples
+from router.plugin import Answer
+from router.registry import discover
+from router.testing import RecordingHttp, Request
+from tests.harness.whole_calls import deliveries, ends
+
+
+def _slack(request: Request) -> str:
+    text: str = request.json["text"]
+    return text
+
+
+#: Type → its settings, and what is read of the last request.
+_READERS: Mapping[str, tuple[dict[str, Any], Callable[[Any], str]]] = {
+    "slack": ({"url": "https://hooks.slack.com/services/T0/B0/x"}, _slack),
+}
+
+
+def said(type_: str, call: str) -> str:
+    """Return what stands at a destination of *type_* when the sample *call* is over, as the people there read it."""
+    settings, read = _READERS[type_]
+    plugin = discover().plugins[type_].plugin
+    http = RecordingHttp(Answer(200, {}, b"{}"))
+    made = plugin(plugin.Settings.model_validate(settings), http)
+    for delivery in deliveries(call, ends):
+        made.deliver(delivery)
+    return read(http.requests[-1])
+
+
+def page(type_: str) -> str:
+    """Return the six sample calls as a block of the manual."""
+    parts = []
+    for name in samples.names():
+        lines = [line for line in said(type_, name).splitlines() if line]
+        parts += [f"{name if n == 0 else '':<11}{line}" for n, line in enumerate(lines)]
+        parts.append("")
+    return "```text\n" + "\n".join(parts).strip() + "\n```\n"
