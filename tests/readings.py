@@ -17,8 +17,17 @@ def _slack(request: Request) -> str:
     return text
 
 
+def _pagerduty(request: Request) -> str:
+    event = request.json
+    if event["event_action"] == "resolve":
+        return "resolves the incident of this call, if there is one"
+    details = (f"{name}: {value}" for name, value in event["payload"]["custom_details"].items())
+    return f"{event['payload']['summary']}\n" + "\n".join(details)
+
+
 #: Type → its settings, and what is read of the last request.
 _READERS: Mapping[str, tuple[dict[str, Any], Callable[[Any], str]]] = {
+    "pagerduty": ({"key": "0" * 32}, _pagerduty),
     "slack": ({"url": "https://hooks.slack.com/services/T0/B0/x"}, _slack),
 }
 

@@ -23,6 +23,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "body": '{"tag": "{{ event.tag }}", "ring": {{ facts.ring_seconds | tojson }}}',
         "secret": ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],
     },
+    "pagerduty": {"key": "s3cretabcdef0123456789abcdef0123"},
     "slack": {"url": "https://hooks.slack.com/services/T0000/B0000/s3cret"},
 }
 
