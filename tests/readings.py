@@ -9,6 +9,7 @@ from router import samples
 from router.plugin import Answer
 from router.registry import discover
 from router.testing import RecordingHttp, Request
+from tests.harness import teams
 from tests.harness.whole_calls import deliveries, ends
 
 
@@ -25,10 +26,15 @@ def _pagerduty(request: Request) -> str:
     return f"{event['payload']['summary']}\n" + "\n".join(details)
 
 
+def _teams(request: Request) -> str:
+    return teams.read(request.json["attachments"][0]["content"])
+
+
 #: Type → its settings, and what is read of the last request.
 _READERS: Mapping[str, tuple[dict[str, Any], Callable[[Any], str]]] = {
     "pagerduty": ({"key": "0" * 32}, _pagerduty),
     "slack": ({"url": "https://hooks.slack.com/services/T0/B0/x"}, _slack),
+    "teams": ({"url": "https://prod-01.logic.azure.com/workflows/x"}, _teams),
 }
 
 

@@ -39,7 +39,7 @@ class JudgedHttp:
             for name, value in (headers or {}).items()
         }
         if json is not None:
-            body = json_format.dumps(json).encode()
+            body = json_format.dumps(json, ensure_ascii=False).encode()
             sent["content-type"] = "application/json"
         received = Received(method, address, sent, body or b"", time.monotonic())
         reply = self._judge(received)

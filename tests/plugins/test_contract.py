@@ -25,6 +25,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
     "pagerduty": {"key": "s3cretabcdef0123456789abcdef0123"},
     "slack": {"url": "https://hooks.slack.com/services/T0000/B0000/s3cret"},
+    "teams": {"url": "https://prod-01.logic.azure.com/workflows/1/triggers/manual/paths/invoke?sig=s3cret-sig"},
 }
 
 
