@@ -24,10 +24,8 @@ from router.plugin import (
 
 #: A message may have 28 KB, and the workflow says 202 before it looks: what is too long is lost without a word.
 MAX_TEXT = 5000
-#: In four bytes a character all of these stay below the limit too.
-MAX_SMALL_PRINT = 300
-#: From this many seconds on a card says that it is late.
-LATE = 300
+#: As much as a notification shows.
+MAX_PREVIEW = 200
 
 #: What Power Automate says of a workflow that is switched off, suspended or asks for a login.
 _OFF = re.compile(r"not.?enabled|disabled|suspended|AuthorizationRequired|AuthenticationFailed", re.IGNORECASE)
@@ -93,23 +91,22 @@ def _card(text: str, delivery: Delivery) -> dict[str, Any]:
         {"type": "TextBlock", "text": headline, "weight": "bolder", "size": "medium", "color": colour, "wrap": True}
     ]
     body += [{"type": "TextBlock", "text": line, "spacing": "small", "wrap": True} for line in lines]
-    small_print = {"type": "TextBlock", "text": _small_print(delivery), "size": "small", "isSubtle": True, "wrap": True}
+    small_print = {
+        "type": "TextBlock",
+        "text": delivery.small_print(_escape),
+        "size": "small",
+        "isSubtle": True,
+        "wrap": True,
+    }
     return {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
         "version": "1.4",
         "msteams": {"width": "Full"},
         # What a notification shows of a card.
-        "fallbackText": _cut(headline, MAX_SMALL_PRINT),
+        "fallbackText": _cut(headline, MAX_PREVIEW),
         "body": [*body, small_print],
     }
-
-
-def _small_print(delivery: Delivery) -> str:
-    parts = [delivery.rule, delivery.event.get("source"), delivery.event.get("uuid")]
-    text = " · ".join(_escape(part) for part in parts if part)
-    age = delivery.attempted_at - delivery.accepted_at
-    return _cut(f"told {age / 60:.0f} min late · {text}" if age > LATE else text, MAX_SMALL_PRINT)
 
 
 def _escape(value: Any) -> str:

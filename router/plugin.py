@@ -47,6 +47,11 @@ __all__ = [
 #: What a destination gave back that the next delivery of the same call will need: JSON values only.
 Receipt = dict[str, Any]
 
+#: From this many seconds on the small print says that a text is late.
+_LATE = 300
+#: More of an id, or of the name of a rule, is noise.
+_LONGEST_NAME = 80
+
 #: What is said of an event where an operator's own words fail; it can be filled in for every event.
 _PLAIN_WORDS = Template("""\
 {%- set kind = event.event_type -%}
@@ -132,6 +137,16 @@ class Delivery:
             return text
         self.unfilled.append((template, why))
         return _PLAIN_WORDS.render(self.names, escape) if fallback is None else fallback
+
+    def small_print(self, escape: Callable[[Any], str] = plain) -> str:
+        """Return the rule, the source and the id of the call in one line, and how late it is told if by minutes.
+
+        It goes below a text, for whoever looks into it. Strangers' words in it are cut short, then escaped.
+        """
+        parts = (self.rule, self.event.get("source"), self.event.get("uuid"))
+        text = " · ".join(escape(" ".join(part[:_LONGEST_NAME].split())) for part in parts if part)
+        age = self.attempted_at - self.accepted_at
+        return f"told {age / 60:.0f} min late · {text}" if age > _LATE else text
 
 
 @dataclass(frozen=True, slots=True)

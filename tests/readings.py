@@ -30,8 +30,14 @@ def _teams(request: Request) -> str:
     return teams.read(request.json["attachments"][0]["content"])
 
 
+def _discord(request: Request) -> str:
+    text: str = request.json["content"]
+    return text.rpartition("\n")[0]
+
+
 #: Type → its settings, and what is read of the last request.
 _READERS: Mapping[str, tuple[dict[str, Any], Callable[[Any], str]]] = {
+    "discord": ({"url": "https://discord.com/api/webhooks/1/x"}, _discord),
     "pagerduty": ({"key": "0" * 32}, _pagerduty),
     "slack": ({"url": "https://hooks.slack.com/services/T0/B0/x"}, _slack),
     "teams": ({"url": "https://prod-01.logic.azure.com/workflows/x"}, _teams),
@@ -42,7 +48,7 @@ def said(type_: str, call: str) -> str:
     """Return what stands at a destination of *type_* when the sample *call* is over, as the people there read it."""
     settings, read = _READERS[type_]
     plugin = discover().plugins[type_].plugin
-    http = RecordingHttp(Answer(200, {}, b"{}"))
+    http = RecordingHttp(Answer(200, {}, b'{"id": "1"}'))
     made = plugin(plugin.Settings.model_validate(settings), http)
     for delivery in deliveries(call, ends):
         made.deliver(delivery)

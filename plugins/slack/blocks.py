@@ -9,10 +9,6 @@ from router.plugin import Delivery
 
 #: A section block takes no more: https://docs.slack.dev/reference/block-kit/blocks/section-block
 MAX_SECTION = 3000
-#: Much more than this in the small print is noise.
-MAX_SMALL_PRINT = 300
-#: From this many seconds on a message says that it is late.
-LATE = 300
 
 
 def message(text: str, delivery: Delivery) -> dict[str, Any]:
@@ -22,20 +18,11 @@ def message(text: str, delivery: Delivery) -> dict[str, Any]:
         "text": text,
         "blocks": [
             {"type": "section", "text": {"type": "mrkdwn", "text": text}},
-            {"type": "context", "elements": [{"type": "mrkdwn", "text": _small_print(delivery)}]},
+            {"type": "context", "elements": [{"type": "mrkdwn", "text": delivery.small_print(escape)}]},
         ],
         "unfurl_links": False,
         "unfurl_media": False,
     }
-
-
-def _small_print(delivery: Delivery) -> str:
-    parts = [delivery.rule, delivery.event.get("source"), delivery.event.get("uuid")]
-    text = " · ".join(escape(part) for part in parts if part)
-    age = delivery.attempted_at - delivery.accepted_at
-    if age > LATE:
-        text = f"told {age / 60:.0f} min late · {text}"
-    return _cut(text, MAX_SMALL_PRINT)
 
 
 def escape(value: Any) -> str:

@@ -16,6 +16,7 @@ BUNDLED = discover().plugins
 #: Settings with every secret set, as an operator writes them.
 SETTINGS: dict[str, dict[str, Any]] = {
     "console": {},
+    "discord": {"url": "https://discord.com/api/webhooks/1100000000000000001/s3cret-Token_x"},
     "file": {"path": "archive.jsonl"},
     "http": {
         "url": "https://me:s3cret-user@crm.example/s3cret-path?key=s3cret-query",
@@ -28,12 +29,17 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "teams": {"url": "https://prod-01.logic.azure.com/workflows/1/triggers/manual/paths/invoke?sig=s3cret-sig"},
 }
 
+#: What a destination says where an empty 200 would be no answer of its.
+ANSWERS = {
+    "discord": Answer(200, {}, b'{"id": "1200000000000000001"}'),
+}
+
 
 @pytest.mark.parametrize("name", sorted(BUNDLED))
 def test_a_bundled_plugin_keeps_the_contract(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
-    assert check_plugin(BUNDLED[name].plugin, SETTINGS[name]) == []
+    assert check_plugin(BUNDLED[name].plugin, SETTINGS[name], ANSWERS.get(name, Answer(200, {}, b""))) == []
 
 
 @pytest.mark.parametrize("name", sorted(BUNDLED))
