@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import builtins
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
@@ -31,6 +31,8 @@ __all__ = [
     "Delivery",
     "DestinationUnusable",
     "Http",
+    "Mail",
+    "MailServer",
     "PermanentFailure",
     "Plugin",
     "Receipt",
@@ -178,6 +180,30 @@ class Http(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    """A mail server that takes our mail, and how to speak to it."""
+
+    host: str
+    port: int
+    #: ``starttls``: TLS once connected, or nothing is sent. ``implicit``: TLS from the first byte. ``none``: no TLS.
+    tls: Literal["starttls", "implicit", "none"]
+    user: str | None = None
+    password: Secret | None = None
+
+
+class Mail(Protocol):
+    """The router's own way to a mail server, handed to every plugin that says ``uses_mail``."""
+
+    def send(self, server: MailServer, sender: str, recipients: Sequence[str], message: bytes) -> None:
+        """Hand *message* (RFC 5322, lines ending in CRLF) to *server* and return when it has accepted it for everybody.
+
+        Otherwise raise the fitting failure, and nothing was sent to anybody; only AnswerLost means that it may have
+        been. Time limits, refused addresses, certificates, which replies are worth another try, and keeping the
+        password out of every text are decided here.
+        """
+
+
 class Settings(BaseModel):
     """Base of a plugin's settings: the keys its destinations may have in config.yaml."""
 
@@ -203,12 +229,22 @@ class Plugin(ABC, Generic[S]):
     repeatable: ClassVar[bool] = False
     #: True when ``deliver`` reads ``delivery.receipt``; such a plugin refuses ``order: none``.
     uses_receipts: ClassVar[bool] = False
+    #: True when ``deliver`` sends mail, through ``self.mail``.
+    uses_mail: ClassVar[bool] = False
     #: What ``order:`` is where config.yaml does not say.
     order: ClassVar[Literal["call", "none"]] = "none"
 
-    def __init__(self, settings: S, http: Http) -> None:
+    def __init__(self, settings: S, http: Http, mail: Mail | None = None) -> None:
         self.settings = settings
         self.http = http
+        self._mail = mail
+
+    @property
+    def mail(self) -> Mail:
+        """The way to a mail server; raises TypeError in a plugin that does not say ``uses_mail``."""
+        if self._mail is None:
+            raise TypeError("only a plugin that says uses_mail = True is given mail")
+        return self._mail
 
     @abstractmethod
     def deliver(self, delivery: Delivery) -> Receipt | None:

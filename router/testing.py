@@ -7,8 +7,11 @@ import io
 import json
 import logging
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default as default_policy
 from typing import Any
 
 from pydantic import ValidationError
@@ -22,7 +25,7 @@ from router.errors import (
     TemporaryFailure,
 )
 from router.outgoing import secrets_in
-from router.plugin import Answer, Delivery, Plugin, Receipt, Secret, Settings, Template
+from router.plugin import Answer, Delivery, MailServer, Plugin, Receipt, Secret, Settings, Template
 
 _EVENT: dict[str, Any] = {
     "uuid": "5dccb6b0-f35c-488c-867b-86fb012c4415",
@@ -185,6 +188,34 @@ class RecordingHttp:
         return answer
 
 
+@dataclass(frozen=True, slots=True)
+class SentMail:
+    """One mail a plugin sent."""
+
+    server: MailServer
+    sender: str
+    recipients: tuple[str, ...]
+    body: bytes
+
+    @property
+    def message(self) -> EmailMessage:
+        """The mail, read."""
+        return message_from_bytes(self.body, policy=default_policy)
+
+
+class RecordingMail:
+    """A ``Mail`` that sends nothing: it keeps each mail, and raises *failure* where one is given."""
+
+    def __init__(self, failure: Exception | None = None) -> None:
+        self.sent: list[SentMail] = []
+        self._failure = failure
+
+    def send(self, server: MailServer, sender: str, recipients: Sequence[str], message: bytes) -> None:
+        self.sent.append(SentMail(server, sender, tuple(recipients), message))
+        if self._failure:
+            raise self._failure
+
+
 def check_plugin(plugin: type[Plugin[Any]], settings: Mapping[str, Any], *answers: Answer) -> list[str]:
     """Return what *plugin* does against the contract, as sentences; nothing when it keeps it.
 
@@ -249,19 +280,20 @@ class _Check:
         yield from self._deliver("an event whose fields are null", bare)
 
     def one_delivery_twice(self) -> Iterator[str]:
-        delivery, http = make_delivery(), self._http()
-        made = self._plugin(self._settings, http)
+        delivery = make_delivery()
+        made = self._made(self._http(), RecordingMail())
         for attempt in (1, 2):
             yield from self._attempt(f"attempt {attempt} at one delivery", made, replace(delivery, attempt=attempt))
 
     def hostile_text(self) -> Iterator[str]:
         for text in HOSTILE:
-            http = self._http()
+            http, mail = self._http(), RecordingMail()
             hostile = make_delivery(event={"tag": text, "from": text, "event_payload": {"name": text}})
-            yield from self._deliver(f"the text {text[:30]!r}", hostile, http)
-            for request in http.requests:
-                if any("\r" in value or "\n" in value for value in request.headers.values()):
-                    yield f"the text {text[:30]!r} put a line end into a header"
+            yield from self._deliver(f"the text {text[:30]!r}", hostile, http, mail)
+            headers = [value for request in http.requests for value in request.headers.values()]
+            injected = [sent for sent in mail.sent if "X-Injected" in sent.message]
+            if injected or any("\r" in value or "\n" in value for value in headers):
+                yield f"the text {text[:30]!r} put a line end into a header"
 
     def templates(self) -> Iterator[str]:
         for name in type(self._settings).model_fields:
@@ -279,20 +311,32 @@ class _Check:
             DestinationUnusable("crm.example answered 401 Unauthorized", status=401),
             AnswerLost("crm.example did not answer within 30s; whether it accepted is not known"),
         ):
-            http = RecordingHttp(failure)
+            http, mail = RecordingHttp(failure), RecordingMail(failure)
             name = type(failure).__name__
-            caught = yield from self._deliver(f"a {name}", make_delivery(), http, may_fail=True)
-            if http.requests and caught is None:
-                yield f"a {name} of its http was swallowed: the delivery would count as delivered"
+            caught = yield from self._deliver(f"a {name}", make_delivery(), http, mail, may_fail=True)
+            if (http.requests or mail.sent) and caught is None:
+                what = "http" if http.requests else "mail"
+                yield f"a {name} of its {what} was swallowed: the delivery would count as delivered"
 
     def _http(self) -> RecordingHttp:
         return RecordingHttp(*self._answers)
 
+    def _made(self, http: RecordingHttp, mail: RecordingMail) -> Plugin[Any]:
+        if self._plugin.uses_mail:
+            return self._plugin(self._settings, http, mail)
+        return self._plugin(self._settings, http)
+
     def _deliver(
-        self, what: str, delivery: Delivery, http: RecordingHttp | None = None, *, may_fail: bool = False
+        self,
+        what: str,
+        delivery: Delivery,
+        http: RecordingHttp | None = None,
+        mail: RecordingMail | None = None,
+        *,
+        may_fail: bool = False,
     ) -> Any:
         try:
-            made = self._plugin(self._settings, http or self._http())
+            made = self._made(http or self._http(), mail or RecordingMail())
         except Exception as ex:  # noqa: BLE001  # the very thing that is looked for
             yield f"it cannot be made: {type(ex).__name__}: {ex}"
             return None

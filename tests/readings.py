@@ -8,7 +8,7 @@ from typing import Any
 from router import samples
 from router.plugin import Answer
 from router.registry import discover
-from router.testing import RecordingHttp, Request
+from router.testing import RecordingHttp, RecordingMail, Request, SentMail
 from tests.harness import teams
 from tests.harness.whole_calls import deliveries, ends
 
@@ -35,9 +35,16 @@ def _discord(request: Request) -> str:
     return text.rpartition("\n")[0]
 
 
+def _email(mail: SentMail) -> str:
+    body = mail.message.get_body(["plain"])
+    text = body.get_content() if body is not None else ""
+    return f"Subject: {mail.message['Subject']}\n{text.partition('-- ')[0]}"
+
+
 #: Type → its settings, and what is read of the last request.
 _READERS: Mapping[str, tuple[dict[str, Any], Callable[[Any], str]]] = {
     "discord": ({"url": "https://discord.com/api/webhooks/1/x"}, _discord),
+    "email": ({"server": "mail.example", "sender": "a@example.com", "to": "b@example.com"}, _email),
     "pagerduty": ({"key": "0" * 32}, _pagerduty),
     "slack": ({"url": "https://hooks.slack.com/services/T0/B0/x"}, _slack),
     "teams": ({"url": "https://prod-01.logic.azure.com/workflows/x"}, _teams),
@@ -49,10 +56,11 @@ def said(type_: str, call: str) -> str:
     settings, read = _READERS[type_]
     plugin = discover().plugins[type_].plugin
     http = RecordingHttp(Answer(200, {}, b'{"id": "1"}'))
-    made = plugin(plugin.Settings.model_validate(settings), http)
+    mail = RecordingMail()
+    made = plugin(plugin.Settings.model_validate(settings), http, *([mail] if plugin.uses_mail else []))
     for delivery in deliveries(call, ends):
         made.deliver(delivery)
-    return read(http.requests[-1])
+    return read(mail.sent[-1] if plugin.uses_mail else http.requests[-1])
 
 
 def page(type_: str) -> str:

@@ -19,7 +19,7 @@ from router.errors import (
     PermanentFailure,
     TemporaryFailure,
 )
-from router.outgoing import Redaction, RequestsHttp, secrets_in
+from router.outgoing import Redaction, RequestsHttp, SmtpMail, secrets_in
 from router.plugin import Delivery, Plugin, Receipt, Settings
 from router.rendering import templates
 from router.sender import Job, Outcome
@@ -79,8 +79,13 @@ class Attempts:
             self._http = self._http or RequestsHttp(
                 timeout=to.timeout, allow_private=to.allow_private, ca=to.ca, proxy=to.proxy
             )
-            self._plugins[own] = to.plugin(self._settings(own), self._http)
+            mail = () if not to.plugin.uses_mail else (self._mail_way(),)
+            self._plugins[own] = to.plugin(self._settings(own), self._http, *mail)
         return self._plugins[own]
+
+    def _mail_way(self) -> SmtpMail:
+        to = self._destination
+        return SmtpMail(timeout=to.timeout, allow_private=to.allow_private, ca=to.ca, proxy=to.proxy)
 
     def _settings(self, rule: str | None) -> Settings:
         return self._destination.settings if rule is None else self._overrides.get(rule, self._destination.settings)

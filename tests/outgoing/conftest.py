@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 
@@ -112,3 +113,16 @@ def client() -> Iterator[Callable[..., RequestsHttp]]:
     yield make
     for each in made:
         each.close()
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    """A certificate of our own for crm.example and mail.example, which is its own authority."""
+    folder = tmp_path_factory.mktemp("ca")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+         "-keyout", folder / "key.pem", "-out", folder / "cert.pem", "-subj", "/CN=crm.example",
+         "-addext", "subjectAltName=DNS:crm.example,DNS:mail.example"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return folder

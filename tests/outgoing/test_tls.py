@@ -6,7 +6,6 @@ import os
 import shutil
 import socket
 import ssl
-import subprocess
 import threading
 
 import pytest
@@ -19,19 +18,6 @@ from tests.outgoing.conftest import answer
 OK = answer(200, b"ok")
 
 pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="the openssl program makes the certificates")
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    """A certificate of our own for crm.example, which is its own authority."""
-    folder = tmp_path_factory.mktemp("ca")
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-         "-keyout", folder / "key.pem", "-out", folder / "cert.pem", "-subj", "/CN=crm.example",
-         "-addext", "subjectAltName=DNS:crm.example"],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    return folder
 
 
 @pytest.fixture

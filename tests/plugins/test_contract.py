@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from router.plugin import Answer, Plugin, Receipt, Secret, Settings, Template, setting
+from router.plugin import Answer, MailServer, Plugin, Receipt, Secret, Settings, Template, setting
 from router.registry import discover
 from router.testing import RecordingHttp, check_plugin, make_delivery
 
@@ -17,6 +18,13 @@ BUNDLED = discover().plugins
 SETTINGS: dict[str, dict[str, Any]] = {
     "console": {},
     "discord": {"url": "https://discord.com/api/webhooks/1100000000000000001/s3cret-Token_x"},
+    "email": {
+        "server": "smtp.example.com",
+        "user": "calls",
+        "password": "s3cret-password",
+        "sender": "calls@example.com",
+        "to": ["sales@example.com", "owner@example.com"],
+    },
     "file": {"path": "archive.jsonl"},
     "http": {
         "url": "https://me:s3cret-user@crm.example/s3cret-path?key=s3cret-query",
@@ -105,6 +113,16 @@ def _header(self, delivery):
     self.http.request("POST", "https://crm.example", headers={"X-Tag": delivery.event["tag"] or ""}, body=b"")
 
 
+def _mail(self, delivery):
+    message = f"Subject: {delivery.event['tag']}\r\n\r\nx".encode()
+    self.mail.send(MailServer("mail.example", 25, "none"), "a@example.com", ["b@example.com"], message)
+
+
+def _swallow_mail(self, delivery):
+    with contextlib.suppress(Exception):
+        self.mail.send(MailServer("mail.example", 25, "none"), "a@example.com", ["b@example.com"], b"Subject: x\r\n")
+
+
 def _index(self, delivery):
     return {"tag": delivery.event["no such field"]}
 
@@ -125,6 +143,9 @@ def _receipt(self, delivery) -> Receipt:
         (breach(deliver=_print, Settings=Documented), "brought a secret to light"),
         (breach(deliver=_render, Settings=Worded), "a template of text that cannot be filled in was not delivered"),
         (breach(deliver=_header), "put a line end into a header"),
+        (breach(deliver=_mail, uses_mail=True), "put a line end into a header"),
+        (breach(deliver=_swallow_mail, uses_mail=True), "of its mail was swallowed"),
+        (breach(deliver=_mail), "ended in a bug: TypeError: only a plugin that says uses_mail"),
         (breach(deliver=_index), "ended in a bug: KeyError"),
         (breach(deliver=_receipt), "returned a receipt that is neither"),
     ],

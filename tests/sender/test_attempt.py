@@ -12,7 +12,8 @@ from router.errors import (
     PermanentFailure,
     TemporaryFailure,
 )
-from router.plugin import Plugin, Settings, Template
+from router.outgoing import SmtpMail
+from router.plugin import Plugin, Secret, Settings, Template
 from router.retry import RetryPolicy
 from router.sender.attempt import Attempts, delivery_of
 from tests.sender.conftest import BODY, make_job
@@ -160,3 +161,37 @@ def test_a_body_that_is_no_event_does_not_stop_the_sender():
     outcome = attempts_that(lambda delivery: delivery.event["uuid"]).make(make_job(1)._replace(body=b"no json"))
 
     assert outcome.kind == "bug"
+
+
+def test_a_plugin_that_sends_mail_is_given_a_way_and_no_other_is():
+    given = []
+
+    class Post(Plugin[Settings]):
+        type = "post"
+        Settings = Settings
+        uses_mail = True
+
+        def deliver(self, delivery):
+            given.append(self.mail)
+
+    to = Destination(name="fast", plugin=Post, settings=Settings(), fingerprint="", disabled=None,
+                     retry=RetryPolicy(), order="none")  # fmt: skip
+
+    assert Attempts(to).make(make_job(1)).kind == "delivered"
+    assert isinstance(given[0], SmtpMail)
+    assert attempts_that(lambda plugin, _: plugin.mail, Settings()).make(make_job(1)).kind == "bug"
+
+
+def test_mail_never_goes_past_a_proxy_that_somebody_has_named():
+    class Post(Plugin[Settings]):
+        type = "post"
+        Settings = Settings
+        uses_mail = True
+
+        def deliver(self, delivery):
+            raise AssertionError
+
+    to = Destination(name="fast", plugin=Post, settings=Settings(), fingerprint="", disabled=None,
+                     retry=RetryPolicy(), order="none", proxy=Secret("http://proxy.example:3128"))  # fmt: skip
+
+    assert Attempts(to).make(make_job(1)).kind == "unusable"
