@@ -41,6 +41,11 @@ def _email(mail: SentMail) -> str:
     return f"Subject: {mail.message['Subject']}\n{text.partition('-- ')[0]}"
 
 
+def _telegram(request: Request) -> str:
+    text: str = request.json["text"]
+    return text.rpartition("\n")[0]
+
+
 #: Type → its settings, and what is read of the last request.
 _READERS: Mapping[str, tuple[dict[str, Any], Callable[[Any], str]]] = {
     "discord": ({"url": "https://discord.com/api/webhooks/1/x"}, _discord),
@@ -48,6 +53,7 @@ _READERS: Mapping[str, tuple[dict[str, Any], Callable[[Any], str]]] = {
     "pagerduty": ({"key": "0" * 32}, _pagerduty),
     "slack": ({"url": "https://hooks.slack.com/services/T0/B0/x"}, _slack),
     "teams": ({"url": "https://prod-01.logic.azure.com/workflows/x"}, _teams),
+    "telegram": ({"token": "1:x", "chat": "1"}, _telegram),
 }
 
 
@@ -55,7 +61,7 @@ def said(type_: str, call: str) -> str:
     """Return what stands at a destination of *type_* when the sample *call* is over, as the people there read it."""
     settings, read = _READERS[type_]
     plugin = discover().plugins[type_].plugin
-    http = RecordingHttp(Answer(200, {}, b'{"id": "1"}'))
+    http = RecordingHttp(Answer(200, {}, b'{"id": "1", "result": {"message_id": 1}}'))
     mail = RecordingMail()
     made = plugin(plugin.Settings.model_validate(settings), http, *([mail] if plugin.uses_mail else []))
     for delivery in deliveries(call, ends):

@@ -35,11 +35,13 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "pagerduty": {"key": "s3cretabcdef0123456789abcdef0123"},
     "slack": {"url": "https://hooks.slack.com/services/T0000/B0000/s3cret"},
     "teams": {"url": "https://prod-01.logic.azure.com/workflows/1/triggers/manual/paths/invoke?sig=s3cret-sig"},
+    "telegram": {"token": "123456789:AAE_s3cret-Token", "chat": "-1001234567890"},
 }
 
 #: What a destination says where an empty 200 would be no answer of its.
 ANSWERS = {
     "discord": Answer(200, {}, b'{"id": "1200000000000000001"}'),
+    "telegram": Answer(200, {}, b'{"ok": true, "result": {"message_id": 7}}'),
 }
 
 
