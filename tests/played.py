@@ -32,7 +32,8 @@ ZONE = ZoneInfo("Europe/London")
 
 
 #: Variables whose plugin looks at the shape of what is in them.
-_SHAPES = {"SLACK_BOT_TOKEN": "xoxb-1-x", "TELEGRAM_TOKEN": "123456:abc_DEF", "PAGERDUTY_KEY": "0" * 32,
+_SHAPES = {"APPRISE_URL": "ntfy://calls", "SLACK_BOT_TOKEN": "xoxb-1-x", "TELEGRAM_TOKEN": "123456:abc_DEF",
+           "PAGERDUTY_KEY": "0" * 32,
            "DISCORD_URL": "https://discord.com/api/webhooks/1/x"}  # fmt: skip
 
 

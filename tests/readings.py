@@ -10,6 +10,7 @@ from router.plugin import Answer
 from router.registry import discover
 from router.testing import RecordingHttp, RecordingMail, Request, SentMail
 from tests.harness import teams
+from tests.harness.recording import Recorder
 from tests.harness.whole_calls import deliveries, ends
 
 
@@ -57,8 +58,22 @@ _READERS: Mapping[str, tuple[dict[str, Any], Callable[[Any], str]]] = {
 }
 
 
+def _apprise(call: str) -> str:
+    """Apprise connects by itself, to a receiver of ours."""
+    plugin = discover().plugins["apprise"].plugin
+    with Recorder() as here:
+        url = here.url.replace("http://", "json://")
+        made = plugin(plugin.Settings.model_validate({"url": url}), RecordingHttp())
+        for delivery in deliveries(call, ends):
+            made.deliver(delivery)
+        told = here.requests[-1].json()
+    return f"{told['title']}\n{told['message']}"
+
+
 def said(type_: str, call: str) -> str:
     """Return what stands at a destination of *type_* when the sample *call* is over, as the people there read it."""
+    if type_ == "apprise":
+        return _apprise(call)
     settings, read = _READERS[type_]
     plugin = discover().plugins[type_].plugin
     http = RecordingHttp(Answer(200, {}, b'{"id": "1", "result": {"message_id": 1}}'))
