@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import socket
 import ssl
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -149,6 +151,31 @@ def test_the_time_limit_covers_a_server_that_says_nothing():
 def test_the_time_limit_covers_the_handshake():
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(TemporaryFailure, match="nothing was sent"):
         send(at(silent), tls="implicit", timeout=0.2)
+
+
+@pytest.mark.parametrize("tls", ["none", "implicit"])
+def test_the_time_limit_covers_a_server_that_never_comes_to_an_end(context, authority, tls):
+    over = threading.Event()
+
+    def talk(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with contextlib.suppress(OSError), connection:
+            if tls == "implicit":
+                connection = context.wrap_socket(connection, server_side=True)
+            with connection:
+                while not over.wait(0.02):
+                    connection.sendall(b"220-welcome\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        talking = threading.Thread(target=talk, args=(listener,))
+        talking.start()
+        watch = threading.Timer(15, over.set)
+        watch.start()
+        with pytest.raises(TemporaryFailure, match=r"within 0\.5s; nothing was sent"):
+            send(at(listener), tls=tls, ca=authority / "cert.pem", timeout=0.5)
+        over.set()
+        watch.cancel()
+        talking.join(10)
 
 
 def test_nobody_listening_is_temporary():

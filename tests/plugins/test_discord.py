@@ -81,6 +81,16 @@ def test_a_late_or_replayed_event_never_moves_the_message_backwards():
     assert channel.messages == before
 
 
+def test_what_is_said_already_is_not_sent_again():
+    http = JudgedHttp(DiscordChannel())
+    made = discord(http)
+
+    receipt = made.deliver(make_delivery())
+
+    assert made.deliver(make_delivery("completed", receipt=receipt)) == receipt
+    assert len(http.requests) == 1
+
+
 def test_a_message_somebody_deleted_is_posted_anew():
     channel = DiscordChannel()
     owed = deliveries("missed")

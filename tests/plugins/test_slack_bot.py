@@ -11,6 +11,7 @@ from plugins.slack import Slack
 from router.errors import AnswerLost, DestinationUnusable, PermanentFailure, TemporaryFailure
 from router.plugin import Answer
 from router.testing import HOSTILE, RecordingHttp, check_plugin, make_delivery
+from tests.harness import vendor_specs
 from tests.harness.judged import JudgedHttp
 from tests.harness.slack_api import CHANNEL, TOKEN, SlackApi
 from tests.harness.whole_calls import CALLS, deliveries, tell
@@ -95,6 +96,15 @@ def test_a_lost_answer_leaves_one_message_all_the_same(lost):
 
     assert len(api.channel) == 1
     assert api.channel[0].startswith("*✅ Answered call")
+
+
+def test_a_message_that_is_found_again_is_not_said_in_its_thread_as_well():
+    api = SlackApi()
+
+    tell(bot(api, lose={0}, each_call="thread"), deliveries("answered"))
+
+    assert len(api.channel) == 1
+    assert api.thread()[0].startswith("*🔔 Ringing")
 
 
 def test_a_bot_that_may_not_look_posts_again_after_a_lost_answer():
@@ -186,6 +196,18 @@ def test_slacks_own_library_finds_no_fault_with_the_blocks(text):
         assert block is not None
         block.validate_json()
     assert "<!" not in message["text"]
+
+
+def test_the_published_spec_knows_every_argument():
+    spec = vendor_specs.load("slack/slack_web_openapi_v2.json")
+    http = JudgedHttp(SlackApi())
+
+    tell(Slack(Slack.Settings.model_validate({**SETTINGS, "each_call": "thread"}), http), deliveries("answered"))
+
+    for request in http.requests:
+        parameters = spec["paths"][request.path.removeprefix("https://slack.com/api")]["post"]["parameters"]
+        # The spec is of 2021; metadata came in 2022.
+        assert set(request.json()) - {"metadata"} <= {parameter["name"] for parameter in parameters}
 
 
 @pytest.mark.parametrize(
