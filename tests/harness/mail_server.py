@@ -30,6 +30,8 @@ class MailServer:
         replies: dict[str, str] | None = None,
     ) -> None:
         self.replies = replies or {}
+        #: How many mails were refused at their sender.
+        self.refusals = 0
         self.mailbox: list[tuple[list[str], EmailMessage]] = []
         more: dict[str, Any] = {"tls_context": starttls, "require_starttls": starttls is not None}
         if login:
@@ -75,6 +77,7 @@ class MailServer:
 
     async def handle_MAIL(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:  # noqa: N802 - the server calls it so
         envelope.mail_from = address
+        self.refusals += "MAIL" in self.replies
         return self.replies.get("MAIL", "250 OK")
 
     async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:  # noqa: N802 - the server calls it so
