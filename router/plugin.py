@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import builtins
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
@@ -23,14 +23,19 @@ from router.places import Url
 from router.secret import Secret
 from router.signature import check_secret, sign
 from router.templates import CannotFillIn, Template, plain
+from router.wording import HEADLINE, PARTICULARS, story
 
 __all__ = [
+    "HEADLINE",
+    "PARTICULARS",
     "Answer",
     "AnswerLost",
     "Delivery",
     "DeliveryFailed",
     "DestinationUnusable",
     "Http",
+    "Mail",
+    "MailServer",
     "PermanentFailure",
     "Plugin",
     "Receipt",
@@ -42,6 +47,7 @@ __all__ = [
     "check_secret",
     "setting",
     "sign",
+    "story",
 ]
 
 #: What a destination gave back that the next delivery of the same call will need: JSON values only.
@@ -49,6 +55,10 @@ Receipt = dict[str, Any]
 
 #: What every template says of an alert, whatever it says of calls.
 _ALERT = Template("callrouter: {{ event.event_payload.sentence }}")
+#: From this many seconds on the small print says that a text is late.
+_LATE = 300
+#: More of an id, or of the name of a rule, is noise.
+_LONGEST_NAME = 80
 
 #: What is said of an event where an operator's own words fail; it can be filled in for every event.
 _PLAIN_WORDS = Template("""\
@@ -158,6 +168,16 @@ class Delivery:
         """
         return url if url.template is None else url.filled(self.names)
 
+    def small_print(self, escape: Callable[[Any], str] = plain) -> str:
+        """Return the rule, the source and the id of the call in one line, and how late it is told if by minutes.
+
+        It goes below a text, for whoever looks into it. Strangers' words in it are cut short, then escaped.
+        """
+        parts = (self.rule, self.event.get("source"), self.event.get("uuid"))
+        text = " · ".join(escape(" ".join(part[:_LONGEST_NAME].split())) for part in parts if part)
+        age = self.attempted_at - self.accepted_at
+        return f"told {age / 60:.0f} min late · {text}" if age > _LATE else text
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -188,6 +208,30 @@ class Http(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    """A mail server that takes our mail, and how to speak to it."""
+
+    host: str
+    port: int
+    #: ``starttls``: TLS once connected, or nothing is sent. ``implicit``: TLS from the first byte. ``none``: no TLS.
+    tls: Literal["starttls", "implicit", "none"]
+    user: str | None = None
+    password: Secret | None = None
+
+
+class Mail(Protocol):
+    """The router's own way to a mail server, handed to every plugin that says ``uses_mail``."""
+
+    def send(self, server: MailServer, sender: str, recipients: Sequence[str], message: bytes) -> None:
+        """Hand *message* (RFC 5322, lines ending in CRLF) to *server* and return when it has accepted it for everybody.
+
+        Otherwise raise the fitting failure, and nothing was sent to anybody; only AnswerLost means that it may have
+        been. Time limits, refused addresses, certificates, which replies are worth another try, and keeping the
+        password out of every text are decided here.
+        """
+
+
 class Settings(BaseModel):
     """Base of a plugin's settings: the keys its destinations may have in config.yaml."""
 
@@ -213,12 +257,22 @@ class Plugin(ABC, Generic[S]):
     repeatable: ClassVar[bool] = False
     #: True when ``deliver`` reads ``delivery.receipt``; such a plugin refuses ``order: none``.
     uses_receipts: ClassVar[bool] = False
+    #: True when ``deliver`` sends mail, through ``self.mail``.
+    uses_mail: ClassVar[bool] = False
     #: What ``order:`` is where config.yaml does not say.
     order: ClassVar[Literal["call", "none"]] = "none"
 
-    def __init__(self, settings: S, http: Http) -> None:
+    def __init__(self, settings: S, http: Http, mail: Mail | None = None) -> None:
         self.settings = settings
         self.http = http
+        self._mail = mail
+
+    @property
+    def mail(self) -> Mail:
+        """The way to a mail server; raises TypeError in a plugin that does not say ``uses_mail``."""
+        if self._mail is None:
+            raise TypeError("only a plugin that says uses_mail = True is given mail")
+        return self._mail
 
     @abstractmethod
     def deliver(self, delivery: Delivery) -> Receipt | None:

@@ -130,6 +130,13 @@ def settings(type_: str) -> str:
     return fields_table(model) + "".join(long)
 
 
+def samples(type_: str) -> str:
+    """What the six sample calls read like at one plugin's destination."""
+    from tests.readings import page
+
+    return page(type_)
+
+
 def fields_table(model: Any) -> str:
     """One row per field of a pydantic *model*: key, what it means, default."""
     rows = []
@@ -172,11 +179,12 @@ def generators() -> Mapping[str, Callable[[], str]]:
 
 def generated(text: str) -> str:
     """Return *text* with every generated part written again; raises KeyError for a part nobody knows."""
-    parts = generators()
+    parts, families = generators(), {"settings": settings, "samples": samples}
 
     def written(match: re.Match[str]) -> str:
         name = match["name"]
-        made = settings(name.removeprefix("settings ")) if name.startswith("settings ") else parts[name]()
+        kind, _, of = name.partition(" ")
+        made = families[kind](of) if of else parts[name]()
         return f"{match[1]}\n{made.strip()}\n\n{match[3]}"
 
     return _PART.sub(written, text)

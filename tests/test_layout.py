@@ -19,7 +19,10 @@ FORBIDDEN = {"utils", "util", "helpers", "helper", "common", "misc", "base", "co
 
 CODE = sorted([*(ROOT / "router").rglob("*.py"), *(ROOT / "plugins").rglob("*.py")])
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
-PLUGINS = sorted(path for path in (ROOT / "plugins").glob("[a-z]*") if path.is_dir() or path.suffix == ".py")
+#: A file, or a folder of files, each.
+PLUGINS = sorted(
+    [*(ROOT / "plugins").glob("[a-z]*.py"), *(each.parent for each in (ROOT / "plugins").glob("*/__init__.py"))]
+)
 
 
 def named(path: Path) -> str:
@@ -50,8 +53,8 @@ def test_a_module_is_named_for_what_it_does(path: Path) -> None:
 
 @pytest.mark.parametrize("path", PLUGINS, ids=named)
 def test_a_plugin_is_small_and_has_its_page_and_its_test(path: Path) -> None:
-    for file in path.glob("*.py") if path.is_dir() else [path]:
-        assert len(file.read_text(encoding="utf-8").splitlines()) <= PLUGIN_LINES
+    for part in path.glob("*.py") if path.is_dir() else [path]:
+        assert len(part.read_text(encoding="utf-8").splitlines()) <= PLUGIN_LINES
     assert (ROOT / "docs" / "plugins" / f"{path.stem}.md").is_file()
     assert (ROOT / "tests" / "plugins" / f"test_{path.stem}.py").is_file()
 

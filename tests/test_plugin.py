@@ -97,3 +97,21 @@ def test_plain_words_can_be_said_of_every_event_and_are_escaped(from_: str, to: 
 
     assert text.endswith(", 2 Mar 14:05")
     assert "<" not in text
+
+
+def test_the_small_print_names_rule_source_and_call() -> None:
+    assert make_delivery().small_print() == "missed-calls · test · 5dccb6b0-f35c-488c-867b-86fb012c4415"
+
+
+def test_the_small_print_says_how_late_a_text_is() -> None:
+    late = make_delivery(attempted_at=make_delivery().accepted_at + 7200)
+
+    assert late.small_print().startswith("told 120 min late · missed-calls · ")
+
+
+def test_the_small_print_is_one_short_escaped_line_whatever_stands_in_it() -> None:
+    text = make_delivery(rule=None, event={"uuid": "<b>\r\n" + "x" * 20_000}).small_print(brackets)
+
+    assert text.startswith("test · &lt;b> xxx")
+    assert "\n" not in text
+    assert len(text) < 120

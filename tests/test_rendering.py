@@ -54,7 +54,8 @@ def test_a_template_that_cannot_be_filled_in_says_why() -> None:
         (Console.Settings(), "14:05 missed call  +44 7700 900123 → +44 20 7946 0958  rang 18s"),
         (
             Slack.Settings.model_validate({"url": "https://hooks.slack.com/x"}),
-            ":telephone_receiver: *Missed call* from *+44 7700 900123* to +44 20 7946 0958 at 14:05, rang 18s",
+            "*📵 Missed call from +44 7700 900123*\n"
+            "to +44 20 7946 0958 · 2 Mar 14:05 · rang 18s · call back tel:+447700900123",
         ),
     ],
 )

@@ -1,8 +1,9 @@
-"""HTTP to destinations, with every precaution in one place."""
+"""HTTP and mail to destinations, with every precaution in one place."""
 
 from __future__ import annotations
 
 from router.outgoing.client import RequestsHttp
+from router.outgoing.mail import SmtpMail
 from router.outgoing.redaction import Redaction, secrets_in
 
-__all__ = ["Redaction", "RequestsHttp", "secrets_in"]
+__all__ = ["Redaction", "RequestsHttp", "SmtpMail", "secrets_in"]

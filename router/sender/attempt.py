@@ -20,7 +20,7 @@ from router.errors import (
     TakenAsDelivered,
     TemporaryFailure,
 )
-from router.outgoing import Redaction, RequestsHttp, secrets_in
+from router.outgoing import Redaction, RequestsHttp, SmtpMail, secrets_in
 from router.plugin import Delivery, Plugin, Receipt, Settings
 from router.rendering import templates
 from router.sender import Job, Outcome
@@ -93,8 +93,19 @@ class Attempts:
                 proxy=to.proxy,
                 answers=to.answers,
             )
-            self._plugins[own] = to.plugin(self._settings(own), self._http)
+            mail = () if not to.plugin.uses_mail else (self._mail_way(),)
+            self._plugins[own] = to.plugin(self._settings(own), self._http, *mail)
         return self._plugins[own]
+
+    def _mail_way(self) -> SmtpMail:
+        to = self._destination
+        return SmtpMail(
+            timeout=to.timeout,
+            allow_private=to.allow_private,
+            ca=to.ca,
+            certificate=to.certificate,
+            proxy=to.proxy,
+        )
 
     def _settings(self, rule: str | None) -> Settings:
         return self._destination.settings if rule is None else self._overrides.get(rule, self._destination.settings)
@@ -188,6 +199,8 @@ class _Later(Mapping[str, Any]):
 
 def delivery_of(job: Job, now: float) -> Delivery:
     """Return *job* as plugins see it at an attempt made *now*."""
+    # An alert that changed the message of the one before would reach nobody who had seen that one.
+    receipt = None if job.receipt is None or job.source == event.ALERT_SOURCE else json.loads(job.receipt)
     return Delivery(
         key=job.key,
         attempt=job.attempt,
@@ -197,7 +210,7 @@ def delivery_of(job: Job, now: float) -> Delivery:
         body=job.body,
         call=_Later(lambda: Call.of(job.call).as_mapping()),
         facts=_Later(lambda: json.loads(job.facts)),
-        receipt=None if job.receipt is None else json.loads(job.receipt),
+        receipt=receipt,
         accepted_at=job.received_at,
         attempted_at=now,
     )

@@ -63,7 +63,7 @@ def test_plugins_are_listed_with_what_they_do(run, folder):
 
 
 def test_one_plugin_is_shown_with_its_settings(run, folder):
-    ran = run("plugins", "slack")
+    ran = run("plugins", "http")
 
     assert ran.code == 0
     assert "url" in ran.out
@@ -71,10 +71,10 @@ def test_one_plugin_is_shown_with_its_settings(run, folder):
 
 
 def test_plugins_are_there_for_scripts(run, folder):
-    (document,) = run("plugins", "slack", "--json").json
+    (document,) = run("plugins", "http", "--json").json
 
-    (slack,) = document["plugins"]
-    assert next(setting for setting in slack["settings"] if setting["name"] == "url")["required"]
+    (http,) = document["plugins"]
+    assert next(setting for setting in http["settings"] if setting["name"] == "url")["required"]
 
 
 def test_a_plugin_that_is_not_there_is_answered_with_no(run, folder):

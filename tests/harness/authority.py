@@ -8,14 +8,14 @@ from pathlib import Path
 
 
 class Authority:
-    """A certificate authority called *name*; ``certificate`` is that of crm.example and localhost as well."""
+    """A certificate authority called *name*; ``certificate`` is for crm.example, mail.example and localhost too."""
 
     def __init__(self, folder: Path, name: str = "crm.example") -> None:
         self.folder = folder
         self.certificate, self.key = folder / "cert.pem", folder / "key.pem"
         self._openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
                       "-days", "2", "-keyout", self.key, "-out", self.certificate, "-subj", f"/CN={name}",
-                      "-addext", "subjectAltName=DNS:crm.example,DNS:localhost")  # fmt: skip
+                      "-addext", "subjectAltName=DNS:crm.example,DNS:mail.example,DNS:localhost")  # fmt: skip
 
     def server(self, *, asks_for_certificate: bool = False) -> ssl.SSLContext:
         """Return what a receiver secures its connections with."""

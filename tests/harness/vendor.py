@@ -15,6 +15,7 @@ from router.calls import Call, advance, ended_event, facts, tell
 from router.calls.state import OWN, Step
 from router.errors import AnswerLost, DeliveryFailed, TemporaryFailure
 from router.event import CallEvent
+from router.outgoing import Redaction
 from router.outgoing.answers import excerpt, failure
 from router.plugin import Answer, Delivery, Plugin, Receipt
 from router.testing import Request
@@ -127,7 +128,7 @@ class Vendor(ABC):
             path = address.path + (f"?{address.query}" if address.query else "")
             given = self.take(Received(request.method, path, request.headers, request.body, 0.0))
             if given.status >= 300:
-                raise failure("vendor", given.status, given.headers, excerpt(given.body), now=0.0)
+                raise failure("vendor", given.status, given.headers, excerpt(given.body, Redaction([])), now=0.0)
             return Answer(given.status, given.headers, given.body)
 
         return answer

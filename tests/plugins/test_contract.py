@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from router.plugin import Answer, Plugin, Receipt, Secret, Settings, Template, setting
+from router.plugin import Answer, MailServer, Plugin, Receipt, Secret, Settings, Template, setting
 from router.registry import discover
 from router.testing import RecordingHttp, check_plugin, make_delivery
 from tests.harness.crms import CRMS
+from tests.harness.recording import Recorder
 
 BUNDLED = discover().plugins
 
 #: Settings with every secret set, as an operator writes them.
 SETTINGS: dict[str, dict[str, Any]] = {
+    "apprise": {"url": "json://me:s3cret-password@HERE/s3cret-path"},
     "console": {},
+    "discord": {"url": "https://discord.com/api/webhooks/1100000000000000001/s3cret-Token_x"},
+    "email": {
+        "server": "smtp.example.com",
+        "user": "calls",
+        "password": "s3cret-password",
+        "sender": "calls@example.com",
+        "to": ["sales@example.com", "owner@example.com"],
+    },
     "file": {"path": "archive.jsonl"},
     "http": {
         "url": "https://me:s3cret-user@crm.example/s3cret-path?key=s3cret-query",
@@ -25,6 +36,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "secret": ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],
     },
     "hubspot": {"token": "pat-eu1-s3cret"},
+    "pagerduty": {"key": "s3cretabcdef0123456789abcdef0123"},
     "pipedrive": {"url": "https://mycompany.pipedrive.com", "token": "s3cret-token"},
     "salesforce": {
         "url": "https://mycompany.my.salesforce.com",
@@ -32,6 +44,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "client_secret": "s3cret-consumer",
     },
     "slack": {"url": "https://hooks.slack.com/services/T0000/B0000/s3cret"},
+    "teams": {"url": "https://prod-01.logic.azure.com/workflows/1/triggers/manual/paths/invoke?sig=s3cret-sig"},
+    "telegram": {"token": "123456789:AAE_s3cret-Token", "chat": "-1001234567890"},
     "zoho": {
         "client_id": "1000.CLIENT",
         "client_secret": "s3cret-client",
@@ -39,17 +53,33 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
 }
 
+#: What a destination says where an empty 200 would be no answer of its.
+ANSWERS = {
+    "discord": Answer(200, {}, b'{"id": "1200000000000000001"}'),
+    "telegram": Answer(200, {}, b'{"ok": true, "result": {"message_id": 7}}'),
+}
+
 
 def answers(name: str) -> list[Any]:
     """What the destination says: a CRM has to be one."""
-    return [CRMS[name][1]().answers()] if name in CRMS else []
+    if name in CRMS:
+        return [CRMS[name][1]().answers()]
+    return [ANSWERS.get(name, Answer(200, {}, b""))]
 
 
 @pytest.mark.parametrize("name", sorted(BUNDLED))
 def test_a_bundled_plugin_keeps_the_contract(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    # Apprise is told of nothing but an address, and connects by itself.
+    with Recorder() as here:
+        settings = {key: _at(value, here) for key, value in SETTINGS[name].items()}
 
-    assert check_plugin(BUNDLED[name].plugin, SETTINGS[name], *answers(name)) == []
+        assert check_plugin(BUNDLED[name].plugin, settings, *answers(name)) == []
+
+
+def _at(value, here):
+    address = here.url.removeprefix("http://").rstrip("/")
+    return value.replace("HERE", address) if isinstance(value, str) else value
 
 
 @pytest.mark.parametrize("name", sorted(BUNDLED))
@@ -115,6 +145,16 @@ def _header(self, delivery):
     self.http.request("POST", "https://crm.example", headers={"X-Tag": delivery.event["tag"] or ""}, body=b"")
 
 
+def _mail(self, delivery):
+    message = f"Subject: {delivery.event['tag']}\r\n\r\nx".encode()
+    self.mail.send(MailServer("mail.example", 25, "none"), "a@example.com", ["b@example.com"], message)
+
+
+def _swallow_mail(self, delivery):
+    with contextlib.suppress(Exception):
+        self.mail.send(MailServer("mail.example", 25, "none"), "a@example.com", ["b@example.com"], b"Subject: x\r\n")
+
+
 def _index(self, delivery):
     return {"tag": delivery.event["no such field"]}
 
@@ -135,6 +175,9 @@ def _receipt(self, delivery) -> Receipt:
         (breach(deliver=_print, Settings=Documented), "brought a secret to light"),
         (breach(deliver=_render, Settings=Worded), "a template of text that cannot be filled in was not delivered"),
         (breach(deliver=_header), "put a line end into a header"),
+        (breach(deliver=_mail, uses_mail=True), "put a line end into a header"),
+        (breach(deliver=_swallow_mail, uses_mail=True), "of its mail was swallowed"),
+        (breach(deliver=_mail), "ended in a bug: TypeError: only a plugin that says uses_mail"),
         (breach(deliver=_index), "ended in a bug: KeyError"),
         (breach(deliver=_receipt), "returned a receipt that is neither"),
     ],

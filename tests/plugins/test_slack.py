@@ -1,12 +1,17 @@
-"""What people read in Slack."""
+"""What people read in Slack, and what its incoming webhooks make of it."""
 
 from __future__ import annotations
 
 import pytest
 
-from plugins.slack import MAX_SECTION, Slack
-from router.errors import DestinationUnusable, PermanentFailure
+from plugins.slack import Slack
+from plugins.slack.blocks import MAX_SECTION
+from router.errors import DestinationUnusable, PermanentFailure, TemporaryFailure
 from router.testing import RecordingHttp, make_delivery
+from tests.harness.judged import JudgedHttp
+from tests.harness.recording import Reply
+from tests.harness.slack import slack
+from tests.harness.whole_calls import CALLS, deliveries, ends, tell
 
 URL = "https://hooks.slack.com/services/T0/B0/xyz"
 
@@ -19,37 +24,11 @@ def sent(delivery=None, **settings):
     return request.json
 
 
-@pytest.mark.parametrize(
-    ("kind", "facts", "text"),
-    [
-        (
-            "call_ended",
-            {},
-            ":telephone_receiver: *Missed call* from *+44 7700 900123* to +44 20 7946 0958 at 14:05, rang 18s",
-        ),
-        (
-            "call_ended",
-            {"missed": False, "outcome": "answered", "ring_seconds": 7.4, "talk_seconds": 161.0},
-            ":white_check_mark: *Answered call* from *+44 7700 900123* to +44 20 7946 0958 at 14:05, "
-            "rang 7.4s, talked 2m 41s",
-        ),
-        (
-            "call_ended",
-            {"missed": False, "outcome": "no_answer", "ring_seconds": None},
-            "*Call ended* (no answer) from *+44 7700 900123* to +44 20 7946 0958 at 14:05",
-        ),
-        (
-            "call_corrected",
-            {"missed": False, "outcome": "answered", "ring_seconds": None, "talk_seconds": 3.0},
-            "Correction: :white_check_mark: *Answered call* from *+44 7700 900123* to +44 20 7946 0958 at 14:05, "
-            "talked 3s",
-        ),
-        ("ringing", {}, ":bell: *Ringing:* call from *+44 7700 900123* to +44 20 7946 0958 at 14:05"),
-        ("on_call_event", {}, "*On call event:* call from *+44 7700 900123* to +44 20 7946 0958 at 14:05"),
-    ],
-)
-def test_the_text_everybody_gets_who_writes_none(kind, facts, text):
-    assert sent(make_delivery(kind, facts=facts))["text"] == text
+def test_a_missed_call_reads_at_a_glance_and_can_be_called_back():
+    assert sent()["text"] == (
+        "*📵 Missed call from +44 7700 900123*\n"
+        "to +44 20 7946 0958 · 2 Mar 14:05 · rang 18s · call back <tel:+447700900123|+44 7700 900123>"
+    )
 
 
 @pytest.mark.parametrize("settings", [{}, {"text": "Missed call from {{ event.from | phone }}"}])
@@ -88,7 +67,7 @@ def test_a_message_that_comes_late_says_so():
 def test_no_text_from_an_event_can_page_a_channel_or_hide_a_link(settings):
     message = sent(make_delivery(event={"tag": "<!channel> & <https://evil|bank>"}, rule="<!here>"), **settings)
 
-    assert "<" not in str(message)
+    assert "<" not in str(message).replace("<tel:+447700900123|+44 7700 900123>", "")
     assert "&lt;!channel&gt; &amp; &lt;https://evil|bank&gt;" in message["text"]
 
 
@@ -156,3 +135,38 @@ def test_a_message_slack_refuses_is_a_dead_letter(said):
 
     with pytest.raises(PermanentFailure, match=said):
         Slack(Slack.Settings.model_validate({"url": URL}), http).deliver(make_delivery())
+
+
+def test_an_incoming_webhook_gets_a_message_for_each_event_and_keeps_no_receipt():
+    http = JudgedHttp(slack)
+    made = Slack(Slack.Settings.model_validate({"url": URL}), http)
+
+    assert tell(made, deliveries("missed")) is None
+    assert [reply.body for reply in http.replies] == [b"ok"] * 4
+
+
+@pytest.mark.parametrize("call", list(CALLS))
+def test_the_end_of_a_whole_call_is_one_message(call):
+    http = JudgedHttp(slack)
+
+    tell(Slack(Slack.Settings.model_validate({"url": URL}), http), deliveries(call, ends))
+
+    assert [reply.status for reply in http.replies] == [200]
+
+
+@pytest.mark.parametrize(
+    ("reply", "failure"),
+    [
+        (Reply(429, b"", {"Retry-After": "3"}), TemporaryFailure),
+        (Reply(500, b"rollup_error"), TemporaryFailure),
+        (Reply(400, b"invalid_payload"), PermanentFailure),
+        (Reply(403, b"action_prohibited"), DestinationUnusable),
+        (Reply(404, b"channel_not_found"), DestinationUnusable),
+        (Reply(410, b"channel_is_archived"), DestinationUnusable),
+    ],
+)
+def test_each_answer_of_a_webhook_is_a_failure_of_its_class(reply, failure):
+    with pytest.raises(failure) as caught:
+        Slack(Slack.Settings.model_validate({"url": URL}), JudgedHttp(lambda _: reply)).deliver(make_delivery())
+
+    assert type(caught.value) is failure

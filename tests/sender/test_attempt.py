@@ -13,6 +13,7 @@ from router.errors import (
     TakenAsDelivered,
     TemporaryFailure,
 )
+from router.outgoing import SmtpMail
 from router.plugin import Plugin, Secret, Settings, Template
 from router.retry import RetryPolicy
 from router.sender import Outcome
@@ -108,6 +109,16 @@ def test_anything_else_is_a_bug_told_in_one_line(ex):
 @pytest.mark.parametrize("receipt", [{"a": 1, "b": [None, "x", {"c": 1.5}]}, {}, None])
 def test_a_receipt_of_json_values_is_passed_on(receipt):
     assert attempts_that(lambda _: receipt).make(make_job(1)).receipt == receipt
+
+
+@pytest.mark.parametrize(("source", "given"), [("wavix", {"id": 7}), ("callrouter", None)])
+def test_an_alert_never_changes_the_message_of_the_one_before(source, given):
+    seen = []
+    job = make_job(1)._replace(source=source, receipt='{"id": 7}')
+
+    attempts_that(lambda _, delivery: seen.append(delivery.receipt)).make(job)
+
+    assert seen == [given]
 
 
 @pytest.mark.parametrize("receipt", [object(), [1], "text", {"a": object()}, {"a": float("nan")}, {1, 2}])
@@ -244,3 +255,37 @@ def test_an_answer_is_never_taken_for_that_of_a_later_attempt(recorder):
 
     assert attempts.make(make_job(1)).answer is not None
     assert attempts.make(make_job(1)._replace(attempt=2)).answer is None
+
+
+def test_a_plugin_that_sends_mail_is_given_a_way_and_no_other_is():
+    given = []
+
+    class Post(Plugin[Settings]):
+        type = "post"
+        Settings = Settings
+        uses_mail = True
+
+        def deliver(self, delivery):
+            given.append(self.mail)
+
+    to = Destination(name="fast", plugin=Post, settings=Settings(), fingerprint="", disabled=None,
+                     retry=RetryPolicy(), order="none")  # fmt: skip
+
+    assert Attempts(to).make(make_job(1)).kind == "delivered"
+    assert isinstance(given[0], SmtpMail)
+    assert attempts_that(lambda plugin, _: plugin.mail, Settings()).make(make_job(1)).kind == "bug"
+
+
+def test_mail_never_goes_past_a_proxy_that_somebody_has_named():
+    class Post(Plugin[Settings]):
+        type = "post"
+        Settings = Settings
+        uses_mail = True
+
+        def deliver(self, delivery):
+            raise AssertionError
+
+    to = Destination(name="fast", plugin=Post, settings=Settings(), fingerprint="", disabled=None,
+                     retry=RetryPolicy(), order="none", proxy=Secret("http://proxy.example:3128"))  # fmt: skip
+
+    assert Attempts(to).make(make_job(1)).kind == "unusable"
