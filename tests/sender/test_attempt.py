@@ -116,7 +116,7 @@ def test_an_alert_never_changes_the_message_of_the_one_before(source, given):
     seen = []
     job = make_job(1)._replace(source=source, receipt='{"id": 7}')
 
-    attempts_that(lambda _, delivery: seen.append(delivery.receipt)).make(job)
+    attempts_that(lambda delivery: seen.append(delivery.receipt)).make(job)
 
     assert seen == [given]
 
