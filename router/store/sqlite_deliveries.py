@@ -323,10 +323,16 @@ class Deliveries:
 
 
 def _owed(
-    received_at: float, unknowns: int, replayed_at: float | None, earlier_attempts: int, resumed_at: float | None
+    received_at: float,
+    unknowns: int,
+    replayed_at: float | None,
+    earlier_attempts: int,
+    resumed_at: float | None,
+    *,
+    due_at: float | None = None,
 ) -> Owed:
     since = received_at if replayed_at is None else replayed_at
-    return Owed(since, since if resumed_at is None else max(since, resumed_at), earlier_attempts, unknowns)
+    return Owed(since, since if resumed_at is None else max(since, resumed_at), earlier_attempts, unknowns, due_at)
 
 
 def _lapsed(row: tuple[Any, ...]) -> Lapsed:
@@ -354,5 +360,5 @@ def _claim(name: str, destination: int, resumed_at: float | None, row: tuple[Any
         event_id=event,
         event_type=event_type,
         call_id=call.call_id,
-        owed=_owed(received_at, unknowns, replayed_at, earlier, resumed_at)._replace(due_at=due_at),
+        owed=_owed(received_at, unknowns, replayed_at, earlier, resumed_at, due_at=due_at),
     )

@@ -214,6 +214,39 @@ def test_slots_are_kept_for_first_attempts_however_many_others_wait(sends):
     wait_for(lambda: len(sends.outcomes) == 51)
 
 
+def test_a_slot_that_news_has_left_is_not_taken_by_another_retry():
+    go = {number: threading.Event() for number in range(1, 5)}
+    begun: list[int] = []
+    outcomes: list[Outcome] = []
+
+    def attempts():
+        def attempt(job):
+            begun.append(job.delivery_id)
+            go[job.delivery_id].wait(20)
+            return Outcome(job.delivery_id, 1, "delivered")
+
+        return attempt
+
+    lane = Lane("crm", 2, attempts, outcomes.append, kept=1)
+    lane.put([tried(1)])
+    wait_for(lambda: begun == [1])
+    lane.put([make_job(2), tried(3)])
+    lane.tick()
+    wait_for(lambda: begun == [1, 2])
+    go[2].set()
+    wait_for(lambda: len(outcomes) == 1 and lane.sending == 1)
+
+    lane.put([make_job(4)])
+    # The first of these still counts the attempt that ended.
+    lane.tick()
+    lane.tick()
+
+    wait_for(lambda: begun == [1, 2, 4])
+    for event in go.values():
+        event.set()
+    wait_for(lambda: len(outcomes) == 4)
+
+
 def test_where_there_is_room_for_both_jobs_are_sent_in_the_order_they_came(sends):
     sends.go.set()
     lane = Lane("crm", 2, sends.attempts, sends.outcomes.append, kept=1)
