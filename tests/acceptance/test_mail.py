@@ -37,6 +37,7 @@ rules:
     when: {{event_type: ["*", call_ended]}}
     send: [office]
 unmatched: drop
+alerts: none
 """
 
 

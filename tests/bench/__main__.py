@@ -10,13 +10,16 @@ import re
 import tempfile
 from pathlib import Path
 
-from tests.bench import ingest, latency, machine, memory, plan, routing, sustained
+from tests.bench import backlog, drain, ingest, latency, machine, memory, plan, routing, sending, sustained
 from tests.bench.report import Report, tell
 
 BENCHMARKS = {
     "ingest": ingest.measure,
     "latency": latency.measure,
     "sustained": sustained.measure,
+    "sending": sending.measure,
+    "backlog": backlog.measure,
+    "drain": drain.measure,
     "memory": memory.measure,
     "plan": plan.measure,
     "routing": routing.measure,

@@ -41,7 +41,7 @@ def measure(folder: Path) -> Report:
             rows.append(_row("idle after 5,000 events", _watch(daemon, 5), IDLE_AIM, daemon))
         receiver.behave(status=503)
         waiting = setting.daemon(folder / "waiting", receiver.url)
-        _fill(waiting.data, WAITING)
+        fill(waiting.data, WAITING)
         begin = time.monotonic()
         with waiting as daemon:
             ready = time.monotonic() - begin
@@ -82,13 +82,13 @@ def _row(label: str, seen: Memory, aim: int, daemon: Daemon) -> tuple[str, ...]:
     return label, f"{seen.pss / _MIB:.0f}", f"{seen.rss / _MIB:.0f}", f"under {aim}", parts
 
 
-def _fill(data: Path, deliveries: int) -> None:
+def fill(data: Path, deliveries: int) -> None:
     """Write events with one waiting delivery each, as the worker would have."""
     store = SqliteStore.open(data)
     try:
         with store.transaction():
             store.know(["out"], {})
-        events = _events(deliveries // EVENTS)
+        events = waiting_events(deliveries // EVENTS)
         for done in range(0, deliveries, _AT_ONCE):
             with store.transaction():
                 for _, new in zip(range(_AT_ONCE), events, strict=False):
@@ -116,9 +116,10 @@ def _ended(new: NewEvent) -> Call:
     )
 
 
-def _events(calls: int) -> Iterator[NewEvent]:
+def waiting_events(calls: int, first: int = 0) -> Iterator[NewEvent]:
+    """Yield the events of so many calls, numbered from *first*, as the worker keeps them."""
     clock = TimeText()
-    for number in range(calls):
+    for number in range(first, first + calls):
         call = OpenCall(number, 1, clock.now())
         while not call.over:
             received_at = time.time()
