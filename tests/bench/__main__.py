@@ -10,7 +10,7 @@ import re
 import tempfile
 from pathlib import Path
 
-from tests.bench import backlog, drain, ingest, latency, machine, memory, plan, routing, sending, sustained
+from tests.bench import backlog, drain, ingest, latency, machine, memory, neighbours, plan, routing, sending, sustained
 from tests.bench.report import Report, tell
 
 BENCHMARKS = {
@@ -19,6 +19,7 @@ BENCHMARKS = {
     "sustained": sustained.measure,
     "sending": sending.measure,
     "backlog": backlog.measure,
+    "neighbours": neighbours.measure,
     "drain": drain.measure,
     "memory": memory.measure,
     "plan": plan.measure,

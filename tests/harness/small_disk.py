@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from tests.harness.waiting import until
 
 
 @contextmanager
@@ -28,7 +31,18 @@ def small_disk(folder: Path, mebibytes: int) -> Iterator[Path]:
 def fill(folder: Path, *, leave: int = 0) -> Path:
     """Take all room of the disk under *folder* but *leave* bytes, and return the file that has it."""
     path = folder / "filler"
-    usage = os.statvfs(folder)
     with path.open("wb") as filler:
-        os.posix_fallocate(filler.fileno(), 0, max(1, usage.f_bavail * usage.f_frsize - leave))
+        # Others write meanwhile: what was free a moment ago may be so no more.
+        until(lambda: _taken(filler.fileno(), folder, leave), what="the disk is full", every=0.001)
     return path
+
+
+def _taken(file: int, folder: Path, leave: int) -> bool:
+    usage = os.statvfs(folder)
+    try:
+        os.posix_fallocate(file, 0, max(1, usage.f_bavail * usage.f_frsize - leave))
+    except OSError as ex:
+        if ex.errno != errno.ENOSPC:
+            raise
+        return False
+    return True
