@@ -211,7 +211,7 @@ class Idle:
     def in_parent(self) -> None: ...
 
     def in_child(self, lifeline: Lifeline) -> int:
-        raise NotImplementedError
+        raise AssertionError("before_fork failed, so nothing is forked")
 
     def ended(self) -> None:
         self.ends += 1

@@ -34,5 +34,5 @@ def holder(found: Mapping[str, str | None]) -> Contact:
 def oldest(kind: str, field: str, value: str) -> str:
     """Return the query for the oldest *kind* whose *field* is *value*."""
     quoted = "".join(_ESCAPED.get(char, char) for char in value)
-    # What stands in it without quotes is ours or was checked with the configuration.
-    return f"SELECT Id FROM {kind} WHERE {field} = '{quoted}' ORDER BY CreatedDate LIMIT 1"  # noqa: S608 - see above
+    # Kind and field are ours or were checked with the configuration.
+    return f"SELECT Id FROM {kind} WHERE {field} = '{quoted}' ORDER BY CreatedDate LIMIT 1"  # noqa: S608 - the value is quoted

@@ -65,8 +65,7 @@ def read_holidays(content: bytes) -> Holidays:
 
 
 def _events(content: bytes) -> list[Event]:
-    # Most configurations name no calendar, and need not wait for the library.
-    from icalendar import Calendar  # noqa: PLC0415  # see above
+    from icalendar import Calendar  # noqa: PLC0415  # most configurations name no calendar and need not wait for it
 
     try:
         text = content.decode("utf-8-sig")

@@ -84,8 +84,8 @@ class OverrideReader:
                 self._wording.malformed(value, cause, where)
             else:
                 self._problems.error(value, f"{where}: {cause or error['msg']}")
-        # As for a destination's own settings: the plugin's author must hear of it, and the operator too.
-        except Exception as ex:  # noqa: BLE001 - see above
+        # The plugin's author must hear of it, and the operator too.
+        except Exception as ex:  # noqa: BLE001 - a plugin's own check may fail in any way
             text = f'plugin "{destination.plugin.type}" fails while it checks {where}'
             self._problems.error(value, text, f"this is a fault of the plugin ({type(ex).__name__}); tell its author")
         else:

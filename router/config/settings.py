@@ -83,8 +83,8 @@ class PluginSettings:
                 meant for name in self._own if name not in self._fields and (meant := nearest(name, self._fields))
             }
             errors = [error for error in ex.errors() if not (skipped and _is_about(error, skipped))]
-        # A plugin's own validator may fail in any way; its author must hear of it, and the operator too.
-        except Exception as ex:  # noqa: BLE001 - see above
+        # The plugin's author must hear of it, and the operator too.
+        except Exception as ex:  # noqa: BLE001 - a plugin's own check may fail in any way
             text = f'plugin "{self._plugin.type}" fails while it checks the settings of {self._where}'
             self._problems.error(
                 self._key, text, f"this is a fault of the plugin ({type(ex).__name__}); tell its author"

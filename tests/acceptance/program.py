@@ -55,7 +55,7 @@ def acknowledgement() -> None:
         batch = writer._in_hand
         writer._report(None)
         writer._in_hand = batch[:0]
-        time.sleep(0.05)
+        time.sleep(0.05)  # the breakage itself: long enough for a kill to fall between the two
         segment.append([waiting.entry for waiting in batch])
         writer._bell.ring()
 

@@ -6,9 +6,6 @@ than what ``disk: refuse_below`` asks for.
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +13,7 @@ import pytest
 
 from tests.acceptance.posting import calls, note, post_all
 from tests.acceptance.trial import Finding, Tell, Trial
+from tests.harness.small_disk import fill, small_disk
 from tests.harness.waiting import until
 
 pytestmark = pytest.mark.slow
@@ -26,31 +24,10 @@ MOST, TOGETHER = 20_000, 100
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def disk(tmp_path: Path) -> Iterator[Path]:
     """A folder on a disk of its own."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount a small disk")
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={MEBIBYTES}m", "callrouter-test", folder],
-        capture_output=True,
-        check=False,
-    )
-    if mounted.returncode:
-        pytest.skip(f"no small disk can be mounted here: {mounted.stderr.decode().strip()}")
-    try:
+    with small_disk(tmp_path / "disk", MEBIBYTES) as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", folder], check=True)
-
-
-def fill(disk: Path, leave: int) -> Path:
-    """Leave *leave* bytes of room on *disk*; return the file that takes the rest."""
-    filler = disk / "filler"
-    with filler.open("wb") as file:
-        file.write(bytes(max(0, shutil.disk_usage(disk).free - leave)))
-    return filler
 
 
 def filled(disk: Path, seed: int, *, times: int) -> Finding:
@@ -61,7 +38,7 @@ def filled(disk: Path, seed: int, *, times: int) -> Finding:
         trial.daemon.start()
         call = refused = 0
         for _ in range(times):
-            filler = fill(disk, trial.dice.randint(100, 900) * 1024)
+            filler = fill(disk, leave=trial.dice.randint(100, 900) * 1024)
             before = refused
             while refused == before and call < MOST:
                 several = calls(call, TOGETHER)
@@ -89,7 +66,7 @@ def filled(disk: Path, seed: int, *, times: int) -> Finding:
     return finding
 
 
-def test_a_full_disk_is_said_and_loses_nothing(small_disk: Path, seed: int, scale: int, tell: Tell) -> None:
-    finding = filled(small_disk, seed, times=2 * scale)
+def test_a_full_disk_is_said_and_loses_nothing(disk: Path, seed: int, scale: int, tell: Tell) -> None:
+    finding = filled(disk, seed, times=2 * scale)
     tell("full disk", finding)
     assert finding.faults == []

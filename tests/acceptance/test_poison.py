@@ -34,7 +34,7 @@ class Fragile(Plugin[FragileSettings]):
     def deliver(self, delivery: Delivery) -> None:
         if delivery.event["tag"] == "poison":
             END
-        time.sleep(0.005)
+        time.sleep(0.005)  # what telling costs, so that others are under way when the poison ends the process
         with open(self.settings.path, "a") as told:
             told.write(delivery.key + "\\n")
 """

@@ -8,12 +8,13 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
 from router import samples
 from router.cli import invoke
+from router.commands import CommandFile
 from router.config import Config, load
 from router.errors import Fault
 from router.inbox import Entry
@@ -164,6 +165,12 @@ class Played:
 @pytest.fixture
 def played(config) -> Played:
     return Played(config)
+
+
+@pytest.fixture
+def recorded(config) -> Callable[[], list[tuple[str, dict[str, Any]]]]:
+    """Returns what operators asked for so far: each command's action and arguments."""
+    return lambda: [(command.action, dict(command.arguments)) for command in CommandFile(config.data).after(0)]
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Acting on deliveries and destinations: cancel, drain, a chosen replay, and who did what."""
+"""Acting on deliveries and destinations: cancel, drain, and who did what."""
 
 from __future__ import annotations
 
@@ -8,18 +8,9 @@ import time
 
 import pytest
 
-from router.commands import CommandFile
 from router.store import CommandRow, State
 from router.store.sqlite import SqliteStore
 from tests.cli.test_replay import Terminal
-
-
-@pytest.fixture
-def recorded(config):
-    def recorded() -> list[tuple[str, dict]]:
-        return [(command.action, dict(command.arguments)) for command in CommandFile(config.data).after(0)]
-
-    return recorded
 
 
 @pytest.fixture
@@ -105,72 +96,6 @@ def test_who_does_not_agree_cancels_nothing(run, waiting, recorded, monkeypatch)
 
     assert run("cancel", "--destination", "crm").code == 3
     assert recorded() == []
-
-
-# Replay --------------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def dead(played, waiting) -> list[int]:
-    return sorted(played.attempt("crm", State.DEAD, "crm answered 404"))
-
-
-@pytest.mark.parametrize(
-    ("arguments", "count"),
-    [
-        (["--source", "phone"], 3),
-        (["--source", "other"], 0),
-        (["--until", "1h"], 3),
-        (["--until", "2020-01-01T00:00:00Z"], 0),
-        (["--since", "2020-01-01T00:00:00Z"], 3),
-        (["--status", "dead"], 3),
-        (["--silence", "5"], 0),
-        (["--limit", "2"], 2),
-        (["--limit", "9"], 3),
-    ],
-)
-def test_a_replay_is_chosen_by_everything_that_operators_know(run, dead, recorded, arguments, count):
-    assert run("replay", "--yes", *arguments).code == 0
-    assert sum(said["expected"] for _, said in recorded()) == count
-
-
-def test_a_dry_run_counts_by_destination_and_state_and_shows_the_oldest_first(run, played, dead, recorded):
-    played.attempt("archive", State.DEAD, "archive is full")
-
-    ran = run("replay", "--dry-run")
-
-    assert ran.code == 0
-    assert "archive dead: 3, crm dead: 3" in ran.err
-    assert ran.out.splitlines()[1].split()[0] == "1"
-    assert recorded() == []
-
-
-def test_a_rate_is_recorded_and_what_it_means_is_said(run, dead, recorded):
-    ran = run("replay", "--yes", "--rate", "60/m")
-
-    assert "3 deliveries (at 60/m, over 2s) will be sent again." in ran.err
-    assert recorded()[0][1]["rate"] == "60/m"
-
-
-def test_an_impossible_rate_is_refused(run, dead, recorded):
-    ran = run("replay", "--yes", "--rate", "fast")
-
-    assert ran.code == 2
-    assert "10/s or 60/m" in ran.err
-    assert recorded() == []
-
-
-@pytest.mark.parametrize("arguments", [["1", "--state", "dead"], ["1", "--rule", "x"], ["--rejected", "--rate", "1/s"]])
-def test_a_replay_that_says_two_things_is_refused(run, dead, recorded, arguments):
-    assert run("replay", "--yes", *arguments).code == 2
-    assert recorded() == []
-
-
-def test_a_moment_without_a_zone_is_refused(run, dead, recorded):
-    ran = run("replay", "--since", "2026-01-04T10:00", "--yes")
-
-    assert ran.code == 2
-    assert "a moment with its zone" in ran.err
 
 
 # Drain ---------------------------------------------------------------------------------------------------------------

@@ -7,19 +7,10 @@ from datetime import datetime
 
 import pytest
 
-from router.commands import CommandFile
 from router.store import NewDelivery, NewEvent, SilenceRow, State
 from router.store.sqlite import SqliteStore
 
 NOW = time.time()
-
-
-@pytest.fixture
-def recorded(config):
-    def recorded() -> list[tuple[str, dict]]:
-        return [(command.action, dict(command.arguments)) for command in CommandFile(config.data).after(0)]
-
-    return recorded
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from plugins.discord import Discord
 from router.errors import AnswerLost, DestinationUnusable, PermanentFailure, TemporaryFailure
 from router.plugin import Answer
 from router.testing import HOSTILE, RecordingHttp, make_delivery
-from tests.harness import vendor_specs
+from tests.harness import specs
 from tests.harness.discord import URL, DiscordChannel, error, limited
 from tests.harness.judged import JudgedHttp
 from tests.harness.recording import Reply
@@ -130,7 +130,7 @@ def test_a_link_with_words_keeps_its_number():
 
 @pytest.mark.parametrize("call", list(CALLS))
 def test_discords_own_spec_finds_no_fault(call):
-    spec = vendor_specs.load("discord.json")
+    spec = specs.load("discord.json")
     http = JudgedHttp(DiscordChannel())
 
     tell(discord(http), deliveries(call))
@@ -138,7 +138,7 @@ def test_discords_own_spec_finds_no_fault(call):
     for request in http.requests:
         place = "/webhooks/{webhook_id}/{webhook_token}"
         path = place if request.method == "POST" else f"{place}/messages/{{message_id}}"
-        vendor_specs.check_body(spec, path, request.method.lower(), json.loads(request.body))
+        specs.check_body(spec, path, request.method.lower(), json.loads(request.body))
 
 
 @pytest.mark.parametrize(

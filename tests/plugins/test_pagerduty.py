@@ -10,7 +10,7 @@ from plugins.pagerduty import PagerDuty
 from router.errors import DestinationUnusable, PermanentFailure, TemporaryFailure
 from router.event import ALERT
 from router.testing import HOSTILE, make_delivery
-from tests.harness import vendor_specs
+from tests.harness import specs
 from tests.harness.judged import JudgedHttp
 from tests.harness.pagerduty import KEY, PagerDutyApi, invalid
 from tests.harness.recording import Reply
@@ -121,13 +121,13 @@ def test_no_text_of_a_stranger_makes_an_event_that_is_refused(text):
 
 @pytest.mark.parametrize("call", list(CALLS))
 def test_pagerdutys_own_spec_finds_no_fault(call):
-    spec = vendor_specs.load("pagerduty-events-v2.json")
+    spec = specs.load("pagerduty-events-v2.json")
     http = JudgedHttp(PagerDutyApi())
 
     tell(pager(http), deliveries(call))
 
     for request in http.requests:
-        vendor_specs.check_body(spec, "/enqueue", "post", json.loads(request.body))
+        specs.check_body(spec, "/enqueue", "post", json.loads(request.body))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from plugins.slack import Slack
 from router.errors import AnswerLost, DestinationUnusable, PermanentFailure, TemporaryFailure
 from router.plugin import Answer
 from router.testing import HOSTILE, RecordingHttp, check_plugin, make_delivery
-from tests.harness import vendor_specs
+from tests.harness import specs
 from tests.harness.judged import JudgedHttp
 from tests.harness.slack_api import CHANNEL, TOKEN, SlackApi
 from tests.harness.whole_calls import CALLS, deliveries, tell
@@ -199,7 +199,7 @@ def test_slacks_own_library_finds_no_fault_with_the_blocks(text):
 
 
 def test_the_published_spec_knows_every_argument():
-    spec = vendor_specs.load("slack/slack_web_openapi_v2.json")
+    spec = specs.load("slack/slack_web_openapi_v2.json")
     http = JudgedHttp(SlackApi())
 
     tell(Slack(Slack.Settings.model_validate({**SETTINGS, "each_call": "thread"}), http), deliveries("answered"))

@@ -8,7 +8,7 @@ import pytest
 from plugins.teams import Teams
 from router.errors import DestinationUnusable, PermanentFailure, TemporaryFailure
 from router.testing import HOSTILE, make_delivery
-from tests.harness import vendor_specs
+from tests.harness import specs
 from tests.harness.judged import JudgedHttp
 from tests.harness.recording import Reply
 from tests.harness.teams import Workflow, read
@@ -69,7 +69,7 @@ def test_every_event_of_a_whole_call_is_a_card_that_can_be_shown(call):
 
 @pytest.mark.parametrize("call", list(CALLS))
 def test_the_published_schema_of_adaptive_cards_finds_no_fault(call):
-    schema = vendor_specs.load("adaptive-card-1.4.0.json")
+    schema = specs.load("adaptive-card-1.4.0.json")
     api = Workflow()
 
     tell(teams(api), deliveries(call))
