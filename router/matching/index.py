@@ -25,8 +25,6 @@ _SORTED_BY = frozenset(
     key for key, kind in KINDS.items() if kind in ("choice", "truth", "number", "country", "text", "date")
 )
 
-_Ways = Mapping[str, "_Demand"]
-
 
 @dataclass(frozen=True, slots=True)
 class _Demand:
