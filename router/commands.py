@@ -32,9 +32,9 @@ class Command:
     """One recorded command.
 
     ``action`` and its ``arguments``: replay {which, rate} · cancel {which, reason} · readmit {quarantined: [ids]} ·
-    pause {destination, reason} · drain {destination, reason}, or none: end the daemon · resume {destination} ·
-    give-up {destination} · silence {matchers, until, why} · silence-end {silence}. *which* are {deliveries: [ids]}, or
-    {where: a filter, after, to: ids between which it holds, limit}.
+    pause {destination, reason} · drain {destination, reason}, or {daemons: [when each was started]} to end them ·
+    resume {destination} · give-up {destination} · silence {matchers, until, why} · silence-end {silence}. *which* are
+    {deliveries: [ids]}, or {where: a filter, after, to: ids between which it holds, limit}.
     """
 
     id: int

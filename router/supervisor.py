@@ -177,19 +177,28 @@ class Supervisor:
             child.part.before_fork()
             sys.stdout.flush()
             sys.stderr.flush()
-            pid = os.fork()
+            pid = self._fork(child.part)
         except OSError as ex:
             # No memory, or no descriptors: that may pass.
             child.part.ended()
             self._back_off(child)
             self.say(f"{child.part.name} cannot be started now ({ex.strerror}); trying again")
             return
-        if pid == 0:
-            self._become(child.part)
         child.pid, child.started_at, child.began = pid, time.time(), time.monotonic()
         child.part.in_parent()
 
-    def _become(self, part: Part) -> NoReturn:
+    def _fork(self, part: Part) -> int:
+        # What reached the child before it stopped heeding signals as the supervisor does would be lost for good.
+        held = signal.pthread_sigmask(signal.SIG_BLOCK, _HEEDED)
+        try:
+            pid = os.fork()
+            if pid == 0:
+                self._become(part, held)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, held)
+        return pid
+
+    def _become(self, part: Part, held: set[int | signal.Signals]) -> NoReturn:
         """Turn this forked process into *part*; never returns."""
         code = 1
         try:
@@ -200,6 +209,7 @@ class Supervisor:
                 signal.signal(number, signal.SIG_DFL)
             # Whoever sends it to every process of a daemon means the supervisor.
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
+            signal.pthread_sigmask(signal.SIG_SETMASK, held)
             self._signals.close()
             self._wake.close()
             os.close(self._held)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -262,3 +263,26 @@ def test_one_that_cannot_be_started_is_tried_again_with_the_same_waits(superviso
     assert waits[:3] == pytest.approx([0.2, 0.4, 0.8])
     assert waits[-1] == LONGEST_WAIT
     assert child.part.ends == 12
+
+
+class Pausing(Idle):
+    """A part that does nothing until it is told to end."""
+
+    def in_child(self, lifeline: Lifeline) -> int:
+        while True:
+            signal.pause()
+
+
+def test_one_that_is_told_to_end_as_it_is_forked_ends(supervisor: Supervisor) -> None:
+    before, forked = signal.signal(signal.SIGTERM, supervisor._ask_to_stop), []
+    try:
+        for _ in range(20):
+            forked.append(supervisor._fork(Pausing()))
+            os.kill(forked[-1], signal.SIGTERM)
+        until(lambda: not any(alive(pid) for pid in forked), what="all have ended")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        for pid in forked:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)

@@ -33,14 +33,14 @@ def command(destination: str | None, reason: str, wait: bool | None, config_path
     config = options.load_to_look(config_path)
     if destination is not None:
         return recording.record_for(config, "drain", destination, {"reason": reason}, wait=wait)
-    if not options.delivers(config):
+    asked = {one.started_at for one in options.living(config) if "worker" in one.roles}
+    if not asked:
         raise RouterError("the daemon is not running: there is nothing to end")
-    pids = {one.pid for one in options.living(config)}
-    code = recording.record(config, "drain", {"reason": reason}, wait=False)
+    code = recording.record(config, "drain", {"reason": reason, "daemons": sorted(asked)}, wait=False)
     if not recording.waits(wait):
         return code
     deadline = time.monotonic() + _PATIENCE
-    while any(one.pid in pids and "worker" in one.roles for one in options.living(config)):
+    while any(one.started_at in asked for one in options.living(config)):
         if time.monotonic() > deadline:
             raise RouterError(f"the daemon has not ended within {_PATIENCE:g} s; its log says what it waits for")
         time.sleep(0.1)

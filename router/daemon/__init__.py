@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -41,13 +42,15 @@ def run(config_path: Path, roles: Collection[str] = (INGEST, WORKER)) -> int:
     if WORKER in roles:
         prepare_store(config, log)
     metrics = Metrics(config.data / "metrics" / "-".join(sorted(roles)))
-    wiring = Wiring(config, metrics, senders=max(1, len(os.sched_getaffinity(0))), listeners=listeners)
+    senders = max(1, len(os.sched_getaffinity(0)))
+    wiring = Wiring(config, metrics, senders=senders, listeners=listeners, started_at=time.time())
     parts: list[Part] = [AdminPart(wiring)] if "admin" in listeners else []
     if WORKER in roles:
         parts += [WorkerPart(wiring), *(SenderPart(wiring, index) for index in range(wiring.senders))]
     if INGEST in roles:
         parts += [IngestPart(wiring)]
-    state = StateFile(config, roles, {name: address(sock) for name, sock in listeners.items()})
+    addresses = {name: address(sock) for name, sock in listeners.items()}
+    state = StateFile(config, roles, addresses, wiring.started_at)
     reloading = Reloading(wiring, state, log, roles)
     supervisor = Supervisor(
         parts,

@@ -47,6 +47,8 @@ class Wiring:
     senders: int
     #: ``listen`` and ``admin``, as far as this daemon has them; bound before any process was forked.
     listeners: dict[str, socket.socket]
+    #: When this daemon was started: what tells it from one before or after it that had the same number.
+    started_at: float
     #: The supervisor's end of the way to the worker, over which it passes the worker's ends of the senders' sockets.
     control: socket.socket | None = None
     senders_running: set[int] = field(default_factory=set)
@@ -197,6 +199,7 @@ class WorkerPart(_Following):
                 reload=link,
                 senders=wiring.senders,
                 number=wiring.number,
+                daemon=wiring.started_at,
                 end=self._end_daemon,
             )
             return worker.run()

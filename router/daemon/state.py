@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Collection, Sequence
 
 from router import __version__
@@ -15,11 +14,11 @@ from router.supervisor import Child
 class StateFile:
     """``data/daemon.json``: who runs, since when, and where it listens."""
 
-    def __init__(self, config: Config, roles: Collection[str], addresses: dict[str, str]) -> None:
+    def __init__(self, config: Config, roles: Collection[str], addresses: dict[str, str], started_at: float) -> None:
         only = sorted(roles)[0] if len(roles) == 1 else None
         self._path = config.data / (f"daemon-{only}.json" if only else "daemon.json")
         self.addresses = addresses
-        self._head = {"pid": os.getpid(), "version": __version__, "started_at": time.time(), **addresses}
+        self._head = {"pid": os.getpid(), "version": __version__, "started_at": started_at, **addresses}
         self._children: Sequence[Child] = ()
         self._use(config, ())
 

@@ -14,7 +14,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from router import clock
-from router.calls import Call
 from router.commands import CommandFile
 from router.config import Config
 from router.errors import StoreError
@@ -24,7 +23,7 @@ from router.metrics import Metrics
 from router.reload.follower import Follower
 from router.reload.link import Link
 from router.sender import Outcome
-from router.store import Attempt, Claim, Lapsed, Owed, Store
+from router.store import Attempt, Claim, Owed, Store
 from router.units import spell
 from router.worker import report
 from router.worker.alerting import Alerting, terms
@@ -87,16 +86,20 @@ class Worker:
         senders: int,
         number: int = 0,
         store_pause: float = STORE_PAUSE,
+        daemon: float | None = None,
         end: Callable[[], None] = lambda: None,
     ) -> None:
-        """Work by *config*, that of reload *number*, and hear over *reload* of others; *end* ends the whole daemon."""
+        """Work by *config*, that of reload *number*, and hear over *reload* of others.
+
+        *end* ends the whole daemon, the one that was started at *daemon*.
+        """
         self.config, self.store, self.log, self.metrics = config, store, log, metrics
         self.owner = f"{os.getpid()}-{time.time_ns():x}"
         self.routing = Routing(store, config)
         self.alerting = Alerting(store, config, clock.now())
         self.commands = CommandFile(config.data)
-        self.orders = Orders(store, self.routing, config, log, self.commands)
-        self._end = end
+        self.orders = Orders(store, self.routing, config, log, self.commands, daemon=daemon)
+        self._daemon, self._end = daemon, end
         self.inbox = InboxReader(config.data / "inbox")
         self.upkeep = Upkeep(store, self.inbox, self.commands, config.data, log=log, metrics=metrics)
         self.cursors = store.cursors()
@@ -268,7 +271,7 @@ class Worker:
                 now=now,
             )
             if self.store.record(attempt):
-                turn.attempts.append((_claim_of(lapsed), attempt))
+                turn.attempts.append((report.claim_of(lapsed), attempt))
 
     def _route(self, turn: Turn, now: float) -> None:
         entries = self.inbox.read(self.cursors, MOST_ENTRIES)
@@ -332,7 +335,7 @@ class Worker:
         self.turn()
         self.orders.hurry(self.turn, lambda: stranded(self.store, config), GIVING_UP)
         routing = Routing(self.store, config)
-        orders = Orders(self.store, routing, config, self.log, self.commands)
+        orders = Orders(self.store, routing, config, self.log, self.commands, daemon=self._daemon)
         names = {old: new for new, old in former_names(config).items() if old in self.config.destinations}
         for name in fit(self.store, config, number, clock.now()):
             self.log.say("daemon", f"{name}: its settings have changed since it was paused; sending again")
@@ -375,24 +378,3 @@ class Worker:
             report.attempted(self.log, self.metrics, claim, attempt)
         report.alerted(self.log, self.metrics, self.alerting.told(), self.config)
         self.log.flush()
-
-
-def _claim_of(lapsed: Lapsed) -> Claim:
-    """What the log and the metrics need of a delivery that was not claimed by this worker."""
-    return Claim(
-        delivery_id=lapsed.delivery_id,
-        attempt=lapsed.attempt,
-        destination=lapsed.destination,
-        rule=None,
-        key="",
-        source="",
-        received_at=lapsed.received_at,
-        body=b"",
-        facts="{}",
-        call=Call("", ""),
-        receipt=None,
-        event_id=0,
-        event_type=lapsed.event_type,
-        call_id="",
-        owed=lapsed.owed,
-    )

@@ -28,13 +28,23 @@ SLICE = 0.02
 class Orders:
     """Knows every action of a recorded command."""
 
-    def __init__(self, store: Store, routing: Routing, config: Config, log: Log, commands: CommandFile) -> None:
+    def __init__(
+        self,
+        store: Store,
+        routing: Routing,
+        config: Config,
+        log: Log,
+        commands: CommandFile,
+        *,
+        daemon: float | None = None,
+    ) -> None:
+        """Work for the daemon that ``data/daemon.json`` says was started at *daemon*; None: for one yet to start."""
         self._store = store
         self._routing = routing
         self._config = config
         self._log = log
         self._commands = commands
-        self._born = clock.now()
+        self._daemon = daemon
         self._errands = Errands(store, routing)
         #: What is under way, by id; None: the store knows.
         self._under_way: list[Errand] | None = None
@@ -154,7 +164,8 @@ class Orders:
     def _drain(self, command: Command, now: float) -> str:
         name = command.arguments.get("destination")
         if name is None:
-            if command.at < self._born:
+            # Not by the clock: the process that reads this may be younger than the daemon that was to end.
+            if self._daemon is None or self._daemon not in command.arguments.get("daemons", ()):
                 return "left alone: this daemon was started after it was asked for"
             self._wanted_to_end = True
             return "ending: nothing new is attempted, and what is in flight is finished"

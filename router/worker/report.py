@@ -6,10 +6,11 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from router.calls import Call
 from router.config import Config
 from router.logs import Log
 from router.metrics import Metrics
-from router.store import FINISHED, Attempt, Claim, State
+from router.store import FINISHED, Attempt, Claim, Lapsed, State
 from router.units import spell
 from router.worker.alerts import Alert, sentence
 from router.worker.claiming import Claiming
@@ -135,3 +136,24 @@ def heartbeat(data: Path, now: float, lag: float, in_hand: int, breakers: Mappin
     said = {"at": now, "behind_seconds": round(lag, 3), "in_hand": in_hand, "breakers": breakers}
     fresh.write_text(json.dumps(said))
     fresh.replace(data / "worker.json")
+
+
+def claim_of(lapsed: Lapsed) -> Claim:
+    """Return what the log and the metrics need of a delivery that was not claimed by this worker."""
+    return Claim(
+        delivery_id=lapsed.delivery_id,
+        attempt=lapsed.attempt,
+        destination=lapsed.destination,
+        rule=None,
+        key="",
+        source="",
+        received_at=lapsed.received_at,
+        body=b"",
+        facts="{}",
+        call=Call("", ""),
+        receipt=None,
+        event_id=0,
+        event_type=lapsed.event_type,
+        call_id="",
+        owed=lapsed.owed,
+    )

@@ -33,6 +33,8 @@ unmatched: drop
 alerts: none
 rules: []
 """
+#: When the daemon of which the worker is a part was started.
+DAEMON = 1_700_000_000.25
 CALL = "5dccb6b0-f35c-488c-867b-86fb012c4415"
 
 
@@ -59,6 +61,7 @@ class Bench:
             reload=self._theirs,
             senders=senders,
             store_pause=0.0,
+            daemon=DAEMON,
         )
         self._control = control
         self.connect()

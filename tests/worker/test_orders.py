@@ -14,7 +14,7 @@ from router.store import CommandRow, Filter, State
 from router.store.sqlite_reading import SqliteReading
 from router.worker import errands, orders
 from tests.harness.waiting import until
-from tests.worker.bench import Bench
+from tests.worker.bench import DAEMON, Bench
 
 
 class Desk:
@@ -242,17 +242,27 @@ def test_an_operator_ends_the_daemon_once(desk, bench):
     ends = []
     bench.worker._end = lambda: ends.append(1)
 
-    result = desk.done(desk.record("drain"))
+    result = desk.done(desk.record("drain", daemons=[DAEMON]))
     desk.turn()
 
     assert result.startswith("ending: nothing new is attempted")
     assert ends == [1]
 
 
+def test_a_worker_ends_its_daemon_however_young_it_is_itself(desk, bench):
+    ends = []
+    bench.worker._end = lambda: ends.append(1)
+    number = desk.file.append("drain", {"daemons": [DAEMON]}, who="ada", now=time.time() - 3600)
+
+    assert desk.done(number).startswith("ending")
+    desk.turn()
+    assert ends == [1]
+
+
 def test_a_daemon_that_was_started_since_is_not_ended(desk, bench):
     ends = []
     bench.worker._end = lambda: ends.append(1)
-    number = desk.file.append("drain", {}, who="ada", now=time.time() - 3600)
+    number = desk.record("drain", daemons=[DAEMON - 3600])
 
     assert desk.done(number) == "left alone: this daemon was started after it was asked for"
     assert ends == []
