@@ -21,10 +21,11 @@ from requests.adapters import HTTPAdapter
 from router import __version__, clock
 from router.errors import AnswerLost, DeliveryFailed, DestinationUnusable, PermanentFailure, TemporaryFailure
 from router.outgoing.answers import excerpt, failure
-from router.outgoing.connection import POOLS, Exchange
+from router.outgoing.connection import POOLS, Exchange, Guarded
 from router.outgoing.kept import Heard, kept
 from router.outgoing.lookup import Resolve, resolve
 from router.outgoing.redaction import Redaction, secrets_in
+from router.outgoing.shortcut import Limits, Short, exchange, head, is_plain, read_through
 from router.outgoing.tls import Pair, failure_of_tls, refusal_of_ours, tls_context
 from router.plugin import Answer
 from router.secret import Secret
@@ -91,12 +92,13 @@ class RequestsHttp:
         address = url.reveal() if isinstance(url, Secret) else url
         self._asked = (url, headers)
         request = self._prepare(method, address)
+        fields = request.fields = _FIELDS.copy()
         if json is not None:
             body = json_format.dumps(json, ensure_ascii=False, separators=(",", ":")).encode()
-            request.headers["Content-Type"] = "application/json"
+            fields["content-type"] = ("Content-Type", "application/json")
         for name, value in (headers or {}).items():
-            request.headers[name] = value.reveal() if isinstance(value, Secret) else value
-        request.headers["Content-Length"] = str(len(body or b""))
+            fields[name.lower()] = (name, value.reveal() if isinstance(value, Secret) else value)
+        fields["content-length"] = ("Content-Length", str(len(body or b"")))
         request.body = body
         # A failure is raised outside of every `except`, or the exception it replaces, with the URL in
         # its text, would follow it as its __context__.
@@ -131,7 +133,6 @@ class RequestsHttp:
             if len(self._prepared) >= MAX_PREPARED:
                 self._prepared.clear()
             self._prepared[method, address] = request
-        request.headers = _HEADERS.copy()
         return request
 
     def _exchanged(self, request: _Request) -> Answer | DeliveryFailed:
@@ -147,10 +148,13 @@ class RequestsHttp:
         try:
             if self._proxies:  # the proxy looks up names; digits it would be sent to need no looking up
                 self._exchange.check_literal(request.hostname)
+            if conn := self._open_connection(request):
+                return self._judged(host, exchange(conn, request.verb, request.whole(), _LIMITS))
+            request.headers = requests.structures.CaseInsensitiveDict(request.fields.values())
             response = self._adapter.send(request, stream=True, timeout=self._timeout, proxies=self._proxies)
         except DeliveryFailed as ex:
             return ex
-        except requests.exceptions.SSLError as ex:
+        except (requests.exceptions.SSLError, ssl.SSLError) as ex:
             return self._insecure(host, ex)
         except requests.exceptions.ProxyError as ex:
             if " 407 " in str(ex):
@@ -160,7 +164,20 @@ class RequestsHttp:
             return self._broken(host, ex)
         except ValueError:
             return PermanentFailure(f"nothing was sent to {host}: a header or the address has characters HTTP forbids")
-        return self._read(host, response)
+        raw = response.raw
+        try:
+            return self._judged(host, read_through(raw, _LIMITS))
+        finally:
+            if not raw.closed:  # what is left unread would be taken for the next answer
+                raw.close()
+            raw.release_conn()
+
+    def _open_connection(self, request: _Request) -> Guarded | None:
+        """Return a connection over which *request* may go at once; None where requests has to find or make one."""
+        if not request.is_plain or self._proxies:
+            return None
+        found: Guarded | None = self._adapter.get_connection_with_tls_context(request, verify=True).at_once()
+        return found
 
     def _insecure(self, host: str, ex: Exception) -> DeliveryFailed:
         refused = refusal_of_ours(ex)
@@ -180,30 +197,17 @@ class RequestsHttp:
         what = f"did not answer within {self._timeout:g}s" if slow else "closed the connection without a whole answer"
         return AnswerLost(f"{host} {what}; whether it accepted is not known")
 
-    def _read(self, host: str, response: requests.Response) -> Answer | DeliveryFailed:
-        status, raw = response.status_code, response.raw
-        headers = {name.lower(): value for name, value in raw.headers.items()}
-        accepted = 200 <= status < 300
-        try:
-            body = raw.read(MAX_ANSWER if accepted else MAX_ERROR, decode_content=True)
-        except urllib3.exceptions.DecodeError:
-            body = b""
-        except (urllib3.exceptions.HTTPError, OSError, http.client.HTTPException):
-            body = b""
-            if accepted:
-                # A refusal may stand in the body of a 200, so half an answer is none.
+    def _judged(self, host: str, heard: Short) -> Answer | DeliveryFailed:
+        status, headers, body = heard
+        self.heard = Heard(status, headers, body or b"", self._exchange.passed())
+        if 200 <= status < 300:
+            if body is None:  # a refusal may stand in the body of a 200, so half an answer is none
                 lost = f"{host} answered {status} and broke off; whether it accepted is not known"
                 return AnswerLost(lost, status=status)
-        finally:
-            if not raw.closed:  # what is left unread would be taken for the next answer
-                raw.close()
-            raw.release_conn()
-            self.heard = Heard(status, headers, body, self._exchange.passed())
-        if accepted:
             return Answer(status, headers, body)
-        said = excerpt(body, Redaction(self._secrets()))
+        said = excerpt(body or b"", Redaction(self._secrets()))
         refused = failure(host, status, headers, said, now=clock.now(), answers=self._answers)
-        refused.headers, refused.body = headers, body
+        refused.headers, refused.body = headers, body or b""
         return refused
 
 
@@ -219,8 +223,18 @@ class _Request(requests.PreparedRequest):
         self.hostname = url.hostname
         self.host = f"{url.hostname}:{url.port}" if url.port else url.hostname
         #: What stands in the request line.
-        self.line = self.url if proxied and url.scheme == "http" else self.path_url
-        self.pool: urllib3.HTTPConnectionPool | None = None
+        self.line = str(self.url if proxied and url.scheme == "http" else self.path_url)
+        self.verb = str(self.method)
+        self._netloc = url.netloc.rpartition("@")[2].removesuffix(_PORTS[url.scheme])
+        #: By lower-case names, as the header says them.
+        self.fields: dict[str, tuple[str, str]] = {}
+        self.pool: Any = None
+        self.is_plain = is_plain(self.line)
+
+    def whole(self) -> bytes:
+        """Return head and body as they go over an open connection; raises ValueError for what HTTP forbids."""
+        body = self.body if isinstance(self.body, bytes) else b""
+        return head(self.verb, self.line, self._netloc, self.fields.values()) + body
 
 
 class _Adapter(HTTPAdapter):
@@ -263,6 +277,11 @@ class _Adapter(HTTPAdapter):
         return response
 
 
-_HEADERS = requests.structures.CaseInsensitiveDict(
-    {"User-Agent": f"callrouter/{__version__}", "Accept": "*/*", "Accept-Encoding": "identity"}
-)
+#: What a Host header leaves out.
+_PORTS = {"http": ":80", "https": ":443"}
+#: What every request says, by lower-case names.
+_FIELDS = {
+    name.lower(): (name, value)
+    for name, value in (("User-Agent", f"callrouter/{__version__}"), ("Accept", "*/*"), ("Accept-Encoding", "identity"))
+}
+_LIMITS = Limits(accepted=MAX_ANSWER, refused=MAX_ERROR)

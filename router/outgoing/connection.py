@@ -8,10 +8,12 @@ connected to; the name stays for the Host header, SNI and the certificate.
 from __future__ import annotations
 
 import http.client
+import select
 import socket
 import ssl
 import time
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -20,6 +22,9 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from router.errors import PermanentFailure, TemporaryFailure
 from router.outgoing.address import in_digits, refusal
 from router.outgoing.lookup import Found, Resolve, lookup
+
+#: The most that is read at once.
+PIECE = 65536
 
 #: What TLS encrypts at once; of less, nothing can be read before all of it has left.
 _RECORD = 16384
@@ -109,7 +114,17 @@ class Exchange:
         return found
 
 
-class _DeadlineSocket(socket.socket):
+class _Awaited:
+    """A socket that can be asked whether there is something to read."""
+
+    @cached_property
+    def ready(self) -> select.poll:
+        poller = select.poll()
+        poller.register(self, select.POLLIN)  # type: ignore[arg-type]  # whatever this is mixed into is a socket
+        return poller
+
+
+class _DeadlineSocket(_Awaited, socket.socket):
     exchange: Exchange | None = None
 
     def recv_into(self, *args: Any, **kwargs: Any) -> int:
@@ -132,8 +147,34 @@ class _DeadlineSocket(socket.socket):
         self.exchange.written = self.exchange.writing
         return sent
 
+    def write_whole(self, data: bytes) -> None:
+        """Send all of *data*; mostly there is room for it at once, and no need to ask."""
+        exchange = self._at_once()
+        try:
+            sent = super().send(data)
+        except BlockingIOError:
+            sent = 0
+        else:
+            exchange.written = exchange.writing
+        if sent < len(data):
+            self.sendall(data[sent:])
 
-class DeadlineTLS(ssl.SSLSocket):
+    def read_some(self) -> bytes:
+        """Return what has come, once something has; b"" at the end."""
+        exchange = self._at_once()
+        if not self.ready.poll(exchange.left() * 1000):
+            raise TimeoutError("the time limit has passed")
+        return self.recv(PIECE)
+
+    def _at_once(self) -> Exchange:
+        """Wait for nothing in here: each time limit that is set costs two calls of the system."""
+        assert self.exchange is not None  # noqa: S101 - connect() gave it one
+        if self.gettimeout() != 0.0:
+            self.settimeout(0.0)
+        return self.exchange
+
+
+class DeadlineTLS(_Awaited, ssl.SSLSocket):
     """A TLS socket whose reads and writes get what is left of ``exchange``."""
 
     exchange: Exchange | None = None
@@ -152,6 +193,16 @@ class DeadlineTLS(ssl.SSLSocket):
         self.exchange.written = self.exchange.writing
         return sent
 
+    def write_whole(self, data: bytes) -> None:
+        """Send all of *data*."""
+        self.sendall(data)
+
+    def read_some(self) -> bytes:
+        """Return what has come, once something has; b"" at the end."""
+        if self.exchange:
+            self.settimeout(self.exchange.left())
+        return self.recv(PIECE)
+
 
 class _Lines:
     """Reads the lines of a head; ``cut`` says that the connection ended before the empty line at its end."""
@@ -169,7 +220,7 @@ class _Lines:
         self._file.close()
 
 
-class _Whole(http.client.HTTPResponse):
+class Whole(http.client.HTTPResponse):
     """An answer whose head must be whole; http.client takes one that breaks off for a short one."""
 
     def begin(self) -> None:
@@ -185,10 +236,10 @@ class _Whole(http.client.HTTPResponse):
             raise http.client.IncompleteRead(b"")
 
 
-class _Guarded(HTTPConnection):
+class Guarded(HTTPConnection):
     """An HTTPConnection whose every socket comes from its Exchange."""
 
-    response_class = _Whole
+    response_class = Whole
     exchange: Exchange
     idle_since = 0.0
     _held: bytearray | None = None
@@ -225,8 +276,20 @@ class _Guarded(HTTPConnection):
         else:
             self._held += data
 
+    def rest(self) -> None:
+        """Be kept for the next request."""
+        self.idle_since = time.monotonic()
 
-class _GuardedTLS(_Guarded, HTTPSConnection):
+    def rested(self) -> bool:
+        """Whether a request may go over this connection at once: it is open, and has not rested too long."""
+        sock: Any = self.sock
+        if sock is None or time.monotonic() - self.idle_since > self.exchange.keep_idle:
+            return False
+        # Whatever comes unasked, its end above all, is no answer to what is yet to be sent.
+        return not sock.ready.poll(0)
+
+
+class _GuardedTLS(Guarded, HTTPSConnection):
     pass
 
 
@@ -239,20 +302,29 @@ class _Fresh(HTTPConnectionPool):
     before anything left is another matter: the request then goes over a new one (``RequestsHttp``).
     """
 
-    ConnectionCls = _Guarded
+    ConnectionCls = Guarded
 
     def _get_conn(self, timeout: float | None = None) -> Any:
         conn = super()._get_conn(timeout)
-        if isinstance(conn, _Guarded) and conn.sock and time.monotonic() - conn.idle_since > conn.exchange.keep_idle:
+        if isinstance(conn, Guarded) and conn.sock and time.monotonic() - conn.idle_since > conn.exchange.keep_idle:
             conn.close()
-        if isinstance(conn, _Guarded):
+        if isinstance(conn, Guarded):
             conn.exchange.reused = conn.sock is not None
         return conn
 
     def _put_conn(self, conn: Any) -> None:
-        if isinstance(conn, _Guarded):
-            conn.idle_since = time.monotonic()
+        if isinstance(conn, Guarded):
+            conn.rest()
         super()._put_conn(conn)
+
+    def at_once(self) -> Guarded | None:
+        """Return a connection over which a request may go at once, if one is here. It stays here."""
+        # One thread uses this pool, so what was put last is what would be taken out.
+        conn: Guarded | None = self.pool.queue[-1] if self.pool and self.pool.queue else None
+        if conn is None or conn.proxy or not conn.rested():
+            return None
+        conn.exchange.reused = True
+        return conn
 
 
 class _FreshTLS(_Fresh, HTTPSConnectionPool):

@@ -83,6 +83,16 @@ def answer(status: int, body: bytes = b"", *headers: str) -> bytes:
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
+def reset(connection: socket.socket) -> None:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    connection.close()
+
+
+def end(connection: socket.socket) -> None:
+    connection.shutdown(socket.SHUT_RDWR)
+    connection.close()
+
+
 @pytest.fixture
 def receive() -> Iterator[Callable[..., Receiver]]:
     """Open a receiver that answers with *what*: bytes, or a script."""

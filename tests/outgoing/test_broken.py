@@ -11,19 +11,9 @@ from router.errors import AnswerLost, TemporaryFailure
 from router.outgoing import connection
 from router.outgoing.lookup import lookup
 from router.secret import Secret
-from tests.outgoing.conftest import answer
+from tests.outgoing.conftest import answer, end, reset
 
 OK = answer(200, b"ok")
-
-
-def reset(connection: socket.socket) -> None:
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-    connection.close()
-
-
-def end(connection: socket.socket) -> None:
-    connection.shutdown(socket.SHUT_RDWR)
-    connection.close()
 
 
 @pytest.mark.parametrize("cut", [reset, end])
@@ -99,7 +89,7 @@ def test_a_kept_connection_found_closed_before_anything_left_is_replaced_at_once
     asked.set()
     assert gone.wait(5)
     # The moment between the look at a kept connection and the write cannot be met from outside: nobody looks.
-    monkeypatch.setattr(connection._Guarded, "is_connected", True)
+    monkeypatch.setattr(connection.Guarded, "is_connected", True)
 
     assert http.request("POST", url, body=b"2").status == 200
     assert [request[-1:] for request in receiver.requests] == [b"1", b"2"]
