@@ -37,6 +37,9 @@ from router.store.sqlite_retention import Retention
 from router.store.sqlite_step import step
 from router.store.sqlite_tally import Tally
 
+#: So many numbers of calls are kept in memory before all are forgotten.
+_MOST_CALLS = 10_000
+
 _NEXT_DUE = f"""
 SELECT min(due_at) FROM (
     SELECT {OLDEST_FIRST} AS due_at FROM destination WHERE paused_at IS NULL
@@ -60,8 +63,9 @@ class SqliteStore:
         self._in_step = False
         #: Destination name → its number, as in table ``destination``.
         self._destinations: dict[str, int] = {}
-        # Both for the length of one transaction: call → its number, source → newest time of receipt.
-        self._calls: dict[tuple[str, str], int] = {}
+        #: Call → its number, None where there is no such call yet. Nobody else writes them.
+        self._calls: dict[tuple[str, str], int | None] = {}
+        #: Source → newest time of receipt, for the length of one transaction.
         self._heard: dict[str, float] = {}
         self._paused: set[str] = set()
         self._resumed: dict[str, float] = {}
@@ -108,7 +112,8 @@ class SqliteStore:
             raise
         finally:
             self._in_step = False
-            self._calls.clear()
+            if len(self._calls) > _MOST_CALLS:
+                self._calls.clear()
 
     @step
     def know(self, destinations: Iterable[str], formerly: Mapping[str, str]) -> None:
@@ -149,10 +154,8 @@ class SqliteStore:
             f"SELECT call.id, {sqlite_calls.COLUMNS} FROM call WHERE call_id = ? AND source = ?",  # noqa: S608 - our own names
             (call_id, source),
         ).fetchone()
-        if row is None:
-            return None
-        self._calls[source, call_id] = row[0]
-        return sqlite_calls.call_of(row[1:])
+        self._calls[source, call_id] = None if row is None else row[0]
+        return None if row is None else sqlite_calls.call_of(row[1:])
 
     @step
     def keep_call(self, call: Call) -> None:
@@ -329,6 +332,7 @@ class SqliteStore:
 
     @step
     def forget_calls(self, before: float, place: int, limit: int) -> Forgotten:
+        self._calls.clear()
         return self._retention.calls(before, place, limit)
 
     @step
@@ -348,6 +352,7 @@ class SqliteStore:
             self._db.execute("ROLLBACK")
         self._tally.forget()
         self._heard.clear()
+        self._calls.clear()
         self._load()
 
     def _load(self) -> None:
@@ -366,10 +371,8 @@ class SqliteStore:
         if (source, call_id) in self._calls:
             return self._calls[source, call_id]
         row = self._db.execute("SELECT id FROM call WHERE call_id = ? AND source = ?", (call_id, source)).fetchone()
-        if row is None:
-            return None
-        self._calls[source, call_id] = row[0]
-        return int(row[0])
+        number = self._calls[source, call_id] = None if row is None else int(row[0])
+        return number
 
     def _insert_call(self, call: Call) -> int:
         number = _id(self._db.execute(sqlite_calls.INSERT, sqlite_calls.values(call)))
