@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from router.config import Config
@@ -13,6 +14,13 @@ from router.units import Rate
 #: Beyond what is being sent, this many deliveries wait with the senders, so that none of them idles for a turn.
 AHEAD = 256
 
+
+#: Seconds within which a delivery that was claimed mostly leaves: two that were claimed a second apart may arrive so
+#: much closer together.
+LEAVES = 0.05
+
+#: What was taken is kept in so many slices of the time that a rate is about.
+SLICES = 200
 
 #: Of a rate, this part is kept for first attempts while there are any.
 KEPT = 0.25
@@ -24,14 +32,28 @@ def room(concurrency: int, in_hand: int) -> int:
 
 
 @dataclass(slots=True)
+class Taken:
+    """What was taken from *began* to *ended*; all of it counts as taken at the end."""
+
+    began: float
+    ended: float
+    count: int
+
+
+@dataclass(slots=True)
 class Bucket:
-    """A token bucket: never more than ``rate.count`` in ``rate.seconds``, spread evenly after the first burst."""
+    """A token bucket: never more than ``rate.count`` in any ``rate.seconds``, spread evenly after the first burst.
+
+    Tokens alone would let the burst come on top of the rate, and what a vendor counts is the sum.
+    """
 
     rate: Rate
     tokens: float
     at: float
     #: First attempts that are behind their part.
     behind: float = 0.0
+    #: Of the last ``rate.seconds``.
+    taken: deque[Taken] = field(default_factory=deque)
 
     @classmethod
     def full(cls, rate: Rate, now: float) -> Bucket:
@@ -42,8 +64,14 @@ class Bucket:
         """Return how many may be taken now."""
         most = max(1.0, self.rate.count / 10)
         self.tokens = min(most, self.tokens + max(0.0, now - self.at) * self.rate.count / self.rate.seconds)
+        if now < self.at:
+            # A clock that was set back: what was taken would stand in the future, and count for long.
+            for taken in self.taken:
+                taken.began, taken.ended = taken.began - (self.at - now), taken.ended - (self.at - now)
         self.at = now
-        return int(self.tokens)
+        while self.taken and self.taken[0].ended + self._window <= now:
+            self.taken.popleft()
+        return min(int(self.tokens), self._left)
 
     def for_first(self, allowed: int) -> int:
         """Return how many of the *allowed* tokens first attempts have a right to, before anything else."""
@@ -52,16 +80,31 @@ class Bucket:
     def take(self, count: int, first: int = 0) -> None:
         """Use up *count* tokens, *first* of them for first attempts."""
         self.tokens -= count
+        if self.taken and self.at - self.taken[-1].began < self.rate.seconds / SLICES:
+            self.taken[-1].ended = self.at
+            self.taken[-1].count += count
+        elif count:
+            self.taken.append(Taken(self.at, self.at, count))
         self.behind = min(1.0, max(0.0, self.behind + count * KEPT - first))
 
     def next_at(self) -> float:
         """Return when one more will be allowed."""
-        return self.at + max(0.0, 1.0 - self.tokens) * self.rate.seconds / self.rate.count
+        by_tokens = self.at + max(0.0, 1.0 - self.tokens) * self.rate.seconds / self.rate.count
+        return by_tokens if self._left > 0 else max(by_tokens, self.taken[0].ended + self._window)
+
+    @property
+    def _window(self) -> float:
+        return self.rate.seconds + LEAVES
+
+    @property
+    def _left(self) -> int:
+        return max(0, int(self.rate.count) - sum(taken.count for taken in self.taken))
 
     def going_on(self, rate: Rate, now: float) -> Bucket:
         """Return the bucket that goes on with another *rate*: with no more than is in this one."""
         fresh = Bucket.full(rate, now)
         fresh.tokens = min(fresh.tokens, float(self.allowed(now)))
+        fresh.taken = self.taken
         return fresh
 
 

@@ -10,7 +10,20 @@ import re
 import tempfile
 from pathlib import Path
 
-from tests.bench import backlog, drain, ingest, latency, machine, memory, neighbours, plan, routing, sending, sustained
+from tests.bench import (
+    backlog,
+    drain,
+    ingest,
+    latency,
+    machine,
+    memory,
+    neighbours,
+    plan,
+    routing,
+    sending,
+    storm,
+    sustained,
+)
 from tests.bench.report import Report, tell
 
 BENCHMARKS = {
@@ -21,6 +34,7 @@ BENCHMARKS = {
     "backlog": backlog.measure,
     "neighbours": neighbours.measure,
     "drain": drain.measure,
+    "storm": storm.measure,
     "memory": memory.measure,
     "plan": plan.measure,
     "routing": routing.measure,

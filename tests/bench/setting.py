@@ -11,17 +11,24 @@ from tests.harness.daemon import LISTEN, Daemon
 _NUMBERED = "-"
 
 
-def daemon(folder: Path, destination_url: str, *, order: str = "call", role: str = "run", extra: str = "") -> Daemon:
-    """A daemon that sends each event of the sender to one HTTP destination, by one rule."""
+def daemon(folder: Path, *urls: str, order: str = "call", role: str = "run", extra: str = "") -> Daemon:
+    """A daemon that sends each event of the sender to one HTTP destination for each of *urls*, by one rule.
+
+    They are called out, out-2, out-3 and so on.
+    """
+    names = ["out", *(f"out-{number}" for number in range(2, len(urls) + 1))]
+    destinations = "\n".join(
+        f'  {name}: {{type: http, url: "{url}", order: {order}{extra}}}' for name, url in zip(names, urls, strict=True)
+    )
     config = f"""{LISTEN}
 sources:
   wavix: {{}}
 destinations:
-  out: {{type: http, url: "{destination_url}", order: {order}{extra}}}
+{destinations}
 rules:
   - name: all-inbound
     when: {{direction: inbound, event_type: [call_setup, ringing, answered, on_call_event, completed]}}
-    send: [out]
+    send: [{", ".join(names)}]
 unmatched: drop
 alerts: none
 """
