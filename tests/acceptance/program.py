@@ -20,6 +20,7 @@ from typing import Any
 from router.cli import main
 from router.errors import StoreError
 from router.event import CallEvent
+from router.inbox.room import Room
 from router.inbox.segment import Segment
 from router.inbox.writer import InboxWriter
 from router.sender.lanes import Lane
@@ -78,6 +79,12 @@ def errors_ignored() -> None:
     _replace(Segment, "append", hopeful)
 
 
+def room() -> None:
+    """Take events until the disk is full, and what no longer fits for kept."""
+    _replace(Room, "check", lambda _: None)
+    errors_ignored()
+
+
 def order() -> None:
     """Let no delivery wait for the one before it."""
     _replace(Line, "place_at_end", lambda *_: State.READY)
@@ -132,7 +139,7 @@ def renewal() -> None:
 BREAKAGES: dict[str, Callable[[], None]] = {
     made.__name__: made
     for made in (
-        acknowledgement, synchronous, errors_ignored, order, promotion, fencing, rate, clock, lanes, recognition,
+        acknowledgement, synchronous, errors_ignored, room, order, promotion, fencing, rate, clock, lanes, recognition,
         checkpoint, renewal,
     )
 }  # fmt: skip

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.posting import calls, note, post_all
-from tests.acceptance.trial import Finding, Tell, Trial
+from tests.acceptance.trial import Caught, Finding, Tell, Trial
 from tests.harness.small_disk import fill, small_disk
 from tests.harness.waiting import until
 
@@ -21,6 +21,7 @@ pytestmark = pytest.mark.slow
 MEBIBYTES = 16
 #: Events posted at most until the disk is full, and how many of them together.
 MOST, TOGETHER = 20_000, 100
+LIMITS = "disk: {ballast: 256KiB, refuse_below: 512KiB}"
 
 
 @pytest.fixture
@@ -30,17 +31,17 @@ def disk(tmp_path: Path) -> Iterator[Path]:
         yield folder
 
 
-def filled(disk: Path, seed: int, *, times: int) -> Finding:
-    """*times* full and emptied again, while events come."""
+def filled(disk: Path, seed: int, *, times: int, most: int = MOST, broken: str = "") -> Finding:
+    """*times* full and emptied again, while at most *most* events come."""
     faults: list[str] = []
     ledger: list[str] = []
-    with Trial(disk, seed, "out", more="disk: {ballast: 256KiB, refuse_below: 512KiB}") as trial:
+    with Trial(disk, seed, "out", more=LIMITS, broken=broken) as trial:
         trial.daemon.start()
         call = refused = 0
         for _ in range(times):
             filler = fill(disk, leave=trial.dice.randint(100, 900) * 1024)
             before = refused
-            while refused == before and call < MOST:
+            while refused == before and call < most:
                 several = calls(call, TOGETHER)
                 answers = post_all(trial.daemon, several.values())
                 note(ledger, several, answers)
@@ -60,7 +61,7 @@ def filled(disk: Path, seed: int, *, times: int) -> Finding:
         trial.stop()
         trial.ledger.write_text("\n".join(ledger))
         finding = trial.judge()
-    finding.faults += faults + ([] if refused else ["A: the disk never filled"])
+    finding.faults += faults + ([] if refused or broken else ["A: the disk never filled"])
     finding.injected = times
     finding.note = f"{refused} refused"
     return finding
@@ -70,3 +71,7 @@ def test_a_full_disk_is_said_and_loses_nothing(disk: Path, seed: int, scale: int
     finding = filled(disk, seed, times=2 * scale)
     tell("full disk", finding)
     assert finding.faults == []
+
+
+def test_a_full_disk_taken_for_an_empty_one_would_be_noticed(disk: Path, seed: int, caught: Caught) -> None:
+    caught("room", "A", filled(disk, seed, times=1, most=2000, broken="room"))
