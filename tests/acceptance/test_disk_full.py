@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.posting import calls, note, post_all
+from tests.acceptance.settings import events, to_each
 from tests.acceptance.trial import Caught, Finding, Tell, Trial
+from tests.harness.daemon import Daemon, request
+from tests.harness.recording import Recorder, Reply
 from tests.harness.small_disk import fill, small_disk
 from tests.harness.waiting import until
 
@@ -21,6 +24,8 @@ pytestmark = pytest.mark.slow
 MEBIBYTES = 16
 #: Events posted at most until the disk is full, and how many of them together.
 MOST, TOGETHER = 20_000, 100
+#: What refuses long before the disk is full.
+EARLY = "disk: {ballast: 4MiB, refuse_below: 8MiB}\n"
 LIMITS = "disk: {ballast: 256KiB, refuse_below: 512KiB}"
 
 
@@ -75,3 +80,54 @@ def test_a_full_disk_is_said_and_loses_nothing(disk: Path, seed: int, scale: int
 
 def test_a_full_disk_taken_for_an_empty_one_would_be_noticed(disk: Path, seed: int, caught: Caught) -> None:
     caught("room", "A", filled(disk, seed, times=1, most=2000, broken="room"))
+
+
+def test_a_disk_that_runs_full_refuses_early_delivers_on_and_loses_nothing(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 64) as disk, Recorder(lambda _: Reply(503)) as recorder:
+        config = EARLY + to_each(out=recorder.url).replace("sqlite:data", f"sqlite:{disk / 'data'}")
+        daemon = Daemon(tmp_path, config)
+        daemon.data = disk / "data"
+        with daemon:
+            until((daemon.data / "ballast").exists, what="there is ballast")
+            first, *_, last = events()
+            assert daemon.post(first).status == 200
+            until(lambda: recorder.requests, what="the first attempt has failed")
+
+            filler = fill(disk, leave=7 << 20)
+            ready = daemon.url().replace("webhooks/wavix", "readyz")
+            said = until(lambda: (answer := request("GET", ready)).status == 503 and answer, what="it is not ready")
+            assert "refuse_below" in said.body.decode()
+            refused = daemon.post(last)
+            assert (refused.status, "retry-after" in refused.headers) == (503, True)
+            recorder.judge(lambda _: Reply())
+            until(lambda: len(recorder.accepted) == 1, 30, what="what was accepted is delivered all the same")
+
+            filler.unlink()
+            until(lambda: daemon.post(last).status == 200, what="events are accepted again")
+            until(lambda: len(recorder.accepted) == 2, 30, what="it has arrived")
+            assert [received.body for received in recorder.accepted] == [first, last]
+
+
+def test_on_a_disk_with_no_room_at_all_the_ballast_is_given_up_and_nothing_is_sent_twice(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 64) as disk, Recorder(lambda _: Reply(503)) as recorder:
+        config = EARLY + to_each(out=recorder.url).replace("sqlite:data", f"sqlite:{disk / 'data'}")
+        daemon = Daemon(tmp_path, config)
+        daemon.data = disk / "data"
+        with daemon:
+            until((daemon.data / "ballast").exists, what="there is ballast")
+            sent = events(1)
+            for body in sent:
+                assert daemon.post(body).status == 200
+            until(lambda: recorder.requests, what="the first attempt has failed")
+            workers = daemon.pids()["worker"]
+            filler = fill(disk)
+            recorder.judge(lambda _: Reply())
+            until(lambda: len(recorder.accepted) == len(sent), 60, what="everything has arrived")
+            until(lambda: not (daemon.data / "ballast").exists(), 30, what="the ballast is given up")
+
+            filler.unlink()
+            until((daemon.data / "ballast").exists, 30, what="the ballast is back")
+            until(lambda: daemon.metrics()['callrouter_waiting{destination="out"}'] == 0, what="nothing is owed")
+            assert daemon.pids()["worker"] == workers
+            assert [received.body for received in recorder.accepted] == sent
+            assert "the ballast is back" in daemon.log()

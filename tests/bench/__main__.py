@@ -21,6 +21,7 @@ from tests.bench import (
     plan,
     routing,
     sending,
+    steps,
     storm,
     sustained,
 )
@@ -31,6 +32,7 @@ BENCHMARKS = {
     "latency": latency.measure,
     "sustained": sustained.measure,
     "sending": sending.measure,
+    "steps": steps.measure,
     "backlog": backlog.measure,
     "neighbours": neighbours.measure,
     "drain": drain.measure,
