@@ -134,8 +134,8 @@ def measure(folder: Path) -> Report:
         f"The worker timed step by step takes {timed:.0f} µs an event: looking at the clock costs the rest. A fifth as "
         "many events again come from the worker itself (`call_ended`) and count in the time of those that came in.",
         f"Of an exchange over `requests.Session.post`, requests' own part is what lies above urllib3: "
-        f"{post - under:.0f} of {post:.0f} µs. An attempt over an open connection uses neither; the first over a connection, and one "
-        "through a proxy, use both.",
+        f"{post - under:.0f} of {post:.0f} µs. An attempt over an open connection uses neither; "
+        "the first over a connection, and one through a proxy, use both.",
     ]
     how = (
         f"Processor time in microseconds. Worker: {EVENTS:,} events that wait in the inbox, one destination, in order "
