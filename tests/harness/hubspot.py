@@ -151,8 +151,11 @@ class HubspotVendor(Vendor):
         known = next((made for made, each in self.objects[kind].items() if each.get(key) == one["id"]), None)
         made = known or self._new(kind, {})
         self.objects[kind][made] |= properties
-        trace = {name: one[name] for name in ("objectWriteTraceId",) if name in one}
-        return {"id": made, "new": known is None, "properties": properties, "archived": False, **trace}
+        said = {"id": made, "new": known is None, "archived": False}
+        if "objectWriteTraceId" in one:
+            # Nobody promises that our own property is among those that are given back.
+            return {**said, "properties": {"hs_object_id": made}, "objectWriteTraceId": one["objectWriteTraceId"]}
+        return {**said, "properties": properties}
 
     def _associate(self, pairs: list[tuple[str, str]]) -> Reply:
         if not 0 < len(pairs) <= MOST:
