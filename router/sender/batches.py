@@ -14,7 +14,7 @@ from typing import Any
 
 from router import clock
 from router.config.model import Destination
-from router.errors import DeliveryFailed, PermanentFailure
+from router.errors import DeliveryFailed, PermanentFailure, TakenAsDelivered
 from router.outgoing.kept import Heard
 from router.plugin import Delivery, Result, Settings
 from router.sender import Job, Outcome
@@ -62,7 +62,7 @@ class Batches(Attempts):
                 if isinstance(tried, list):
                     outcomes += tried
                     continue
-                if not told and not isinstance(tried, PermanentFailure):
+                if not told and not isinstance(tried, DeliveryFailed):
                     told = True
                     self._log_bug(some[0], "".join(traceback.format_exception(tried)))
                 middle = len(some) // 2
@@ -86,7 +86,7 @@ class Batches(Attempts):
                 self._http.until, self._http.heard = until, None
             results = plugin.deliver_many(deliveries)
             wrong = None if len(results) == len(jobs) else f"{len(results)} results for {len(jobs)} deliveries"
-        except PermanentFailure as ex:
+        except (PermanentFailure, TakenAsDelivered) as ex:
             return ex
         except DeliveryFailed as ex:
             whole, wrong = ex, None

@@ -10,7 +10,14 @@ import pytest
 
 from router.calls import Call
 from router.config.model import Destination
-from router.errors import AnswerLost, DestinationUnusable, PermanentFailure, TakenAsDelivered, TemporaryFailure
+from router.errors import (
+    AnswerLost,
+    DeliveryFailed,
+    DestinationUnusable,
+    PermanentFailure,
+    TakenAsDelivered,
+    TemporaryFailure,
+)
 from router.plugin import Plugin, Settings, Template
 from router.retry import RetryPolicy
 from router.sender import Job, Outcome
@@ -118,7 +125,9 @@ def test_what_a_batch_raises_counts_for_each_of_it_and_is_one_failure(failure, k
     assert (len(calls.together), calls.alone) == (1, [])
 
 
-@pytest.mark.parametrize("ex", [PermanentFailure("422", status=422), KeyError("to"), SystemExit(3)])
+@pytest.mark.parametrize(
+    "ex", [PermanentFailure("422", status=422), TakenAsDelivered("409", status=409), KeyError("to"), SystemExit(3)]
+)
 def test_a_batch_that_is_refused_as_a_whole_is_halved_until_who_is_at_fault_stands_alone(ex, caplog):
     def tell(plugin, deliveries):
         if any(delivery.key == "key-5" for delivery in deliveries):
@@ -139,7 +148,7 @@ def test_a_batch_that_is_refused_as_a_whole_is_halved_until_who_is_at_fault_stan
     assert (made[0].receipt, made[6].receipt) == ({"together": 4}, {"together": 2})
     assert len(calls.together) + len(calls.alone) <= 7
     # An operator hears of a bug once, and of a refusal not at all: the one at fault says it.
-    assert len(caplog.records) == (not isinstance(ex, PermanentFailure))
+    assert len(caplog.records) == (not isinstance(ex, DeliveryFailed))
 
 
 @pytest.mark.parametrize("results", [[], [None], None, 7])
