@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -75,7 +76,7 @@ class BatchedCrm(Crm[S]):
         """Put into *entries* whom each is about; return the places of those that cannot be told, with the reason."""
         open_ = {place: one.call for place, one in entries.items() if not one.contacts and one.call.customer}
         numbers = {number.e164: number for call in open_.values() if (number := call.customer)}
-        pool = list(self.find_all(list(numbers.values()))) if numbers else []
+        pool = self._pool(list(numbers.values()))
         strangers: dict[int, str] = {}
         for place, call in open_.items():
             if call.customer is None:
@@ -95,6 +96,13 @@ class BatchedCrm(Crm[S]):
             else:
                 failed[place] = kept
         return failed
+
+    def _pool(self, numbers: Sequence[Number]) -> list[Contact]:
+        if len(numbers) > 1:
+            # One number, or the way of asking for many, may be what the CRM dislikes: that must not end every batch.
+            with suppress(PermanentFailure):
+                return list(self.find_all(numbers))
+        return [contact for number in numbers for contact in self.find(number)]
 
 
 def parts(some: Sequence[V], most: int) -> Iterator[Sequence[V]]:

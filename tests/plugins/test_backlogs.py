@@ -174,6 +174,19 @@ def test_calls_of_one_stranger_in_one_batch_make_one_contact(name, vendor_of):
     assert len({receipt["contacts"][0] for receipt in ended.values()}) == 2
 
 
+def test_a_search_for_many_that_is_refused_is_made_for_each_and_the_calls_are_written_together(name, vendor_of):
+    vendor = vendor_of(name)
+    contact = vendor.contact(customer(1))
+    plugin = connected(name, vendor)
+    plugin.grant()
+    vendor.refuse(reply(400, {"code": "INVALID_QUERY", "message": "no such operator"}))
+
+    ended = keep_all(plugin, missed(5), tries=1)
+
+    assert [one["contacts"] for one in ended.values()] == [[], [contact], [], [], []]
+    assert len(vendor.asked(WRITE[name])) == 1
+
+
 def test_an_alert_in_a_batch_is_no_call_and_one_that_goes_on_is_kept_where_it_can_be(name, vendor_of):
     vendor = vendor_of(name)
     ringing = make_delivery("ringing")
@@ -320,6 +333,18 @@ def test_zoho_without_the_scope_for_queries_is_searched_one_number_after_the_oth
 
     assert [one["contacts"] for one in ended.values()] == [[], [contact], [], []]
     assert len(vendor.asked("Contacts/search")) == 4
+
+
+def test_zoho_says_of_each_record_why_it_refused_the_whole_request(vendor_of):
+    vendor = vendor_of("zoho")
+    good = {"code": "SUCCESS", "status": "success", "details": {"id": "9"}}
+    bad = {"code": "INVALID_DATA", "status": "error", "message": "invalid data", "details": {"api_name": "Subject"}}
+    vendor.refuse(reply(400, {"data": [good, bad]}), WRITE["zoho"])
+
+    results = together(connected("zoho", vendor), missed(2))
+
+    assert [type(one) for one in results] == [dict, PermanentFailure]
+    assert b"INVALID_DATA" in results[1].body
 
 
 def test_zoho_records_of_another_type_are_found_and_changed_in_a_batch(vendor_of):

@@ -216,7 +216,7 @@ def test_all_requests_of_a_batch_share_one_time_limit():
 
     with Recorder(judge) as here:
         began = time.monotonic()
-        calls = Calls(tell, timeout=0.3)
+        calls = Calls(tell, timeout=0.5)
         made = calls.make(*map(job, range(6)))
         passed = time.monotonic() - began
         go.set()
@@ -226,7 +226,7 @@ def test_all_requests_of_a_batch_share_one_time_limit():
     assert [one.kind for one in made.values()][:1] == ["unknown"]
     assert [one.kind for one in made.values()][3:] == ["temporary"] * 3
     assert made[5].reason == "the time for its batch was over before it could be sent; nothing was sent"
-    assert passed < 0.3 * TIMES_LONGER * 3
+    assert passed < 0.5 * TIMES_LONGER * 2.5
     assert alone.kind == "delivered"
 
 
