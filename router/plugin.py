@@ -39,6 +39,7 @@ __all__ = [
     "PermanentFailure",
     "Plugin",
     "Receipt",
+    "Result",
     "Secret",
     "Settings",
     "Template",
@@ -52,6 +53,9 @@ __all__ = [
 
 #: What a destination gave back that the next delivery of the same call will need: JSON values only.
 Receipt = dict[str, Any]
+
+#: What became of one delivery of a batch: delivered, with a receipt or without, or the failure it ended in.
+Result = Receipt | DeliveryFailed | None
 
 #: What every template says of an alert, whatever it says of calls.
 _ALERT = Template("callrouter: {{ event.event_payload.sentence }}")
@@ -259,6 +263,8 @@ class Plugin(ABC, Generic[S]):
     uses_receipts: ClassVar[bool] = False
     #: True when ``deliver`` sends mail, through ``self.mail``.
     uses_mail: ClassVar[bool] = False
+    #: How many deliveries ``deliver_many`` takes at once. 1: it is not offered, and each is delivered by itself.
+    batch_size: ClassVar[int] = 1
     #: What ``order:`` is where config.yaml does not say.
     order: ClassVar[Literal["call", "none"]] = "none"
 
@@ -283,3 +289,15 @@ class Plugin(ABC, Generic[S]):
         exception is a bug: it is logged with its traceback and tried again under the same policy. The same
         delivery may come more than once.
         """
+
+    def deliver_many(self, deliveries: Sequence[Delivery]) -> Sequence[Result]:
+        """Tell the destination of *deliveries*, at most ``batch_size``, and return what became of each, in their order.
+
+        It is called where several wait, each of another call; ``deliver`` goes on being called for one. Raise only what
+        is true of all: a failure that may come to an end, a lost answer and an unusable destination then count for each
+        of them; after a PermanentFailure, or a bug, the batch is tried again in halves, until who is at fault stands
+        alone. A delivery of which the destination said nothing has ended in AnswerLost.
+        """
+        raise TypeError(
+            f"batch_size is {self.batch_size}, but there is no deliver_many for {len(deliveries)} deliveries"
+        )

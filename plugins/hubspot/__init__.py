@@ -5,141 +5,116 @@ Calls: https://developers.hubspot.com/docs/api/crm/calls
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Annotated, Any
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 
-from pydantic import AfterValidator
-
+from plugins.hubspot.answers import meaning
 from plugins.hubspot.properties import properties
+from plugins.hubspot.records import MOST, Writing
+from plugins.hubspot.search import NUMBERS, PAGES, holder, holders, next_page
+from plugins.hubspot.settings import HubspotSettings
 from router.crm import (
+    BatchedCrm,
     CallFacts,
     Contact,
-    Crm,
-    CrmSettings,
+    Entry,
+    Grant,
+    GrantedCrm,
+    Kept,
     Known,
     Number,
-    asked_to_wait,
-    https,
-    identifier,
-    join,
+    given,
     json_of,
-    significant,
+    parts,
 )
-from router.plugin import DeliveryFailed, PermanentFailure, Secret, TemporaryFailure, setting
-
-#: By these properties HubSpot knows a call, and a contact of our making, again. They stand in a group of their own.
-CALL_KEY, CONTACT_KEY, GROUP = "callrouter_call", "callrouter_number", "callrouter"
-
-#: Where contacts keep numbers. HubSpot searches its own copies of them, which have no country code:
-#: https://developers.hubspot.com/docs/api/crm/search
-_NUMBERS = ("phone", "mobilephone")
-_SEARCHED = ("hs_searchable_calculated_phone_number", "hs_searchable_calculated_mobile_number")
-
-#: Seconds to wait after each policy's 429, which names none. Nobody says how far the end of the day is.
-_WAITS = {"SECONDLY": 1.0, "TEN_SECONDLY_ROLLING": 10.0, "DAILY": 3600.0}
-#: What may be said of one record of many, and will be said again of the same.
-_FINAL = {"VALIDATION_ERROR", "OBJECT_NOT_FOUND", "CONFLICT", "MISSING_SCOPES"}
+from router.plugin import DeliveryFailed, Secret
 
 
-class HubspotSettings(CrmSettings):
-    """Keys of a ``type: hubspot`` destination."""
-
-    token: Secret = setting("The access token of a private app of your account.", example="${HUBSPOT_TOKEN}")
-    outcomes: dict[str, str] = setting(
-        "Outcomes of your own: one of callrouter's outcomes, and the id of the one in HubSpot.",
-        default={},
-        example='{machine: "b2cf5968-551e-4856-9783-52b3da59a7d0"}',
-    )
-    url: Annotated[str, AfterValidator(https)] = setting("Where HubSpot is.", default="https://api.hubapi.com")
-
-
-class Hubspot(Crm[HubspotSettings]):
+class Hubspot(BatchedCrm[HubspotSettings], GrantedCrm[HubspotSettings]):
     """Keeps the calls in HubSpot."""
 
     type = "hubspot"
     Settings = HubspotSettings
     note_is_html = True
+    batch_size = MOST
 
-    def headers(self) -> Mapping[str, str | Secret]:
-        return {"Authorization": Secret(f"Bearer {self.settings.token.reveal()}")}
+    def credentials(self) -> Hashable:
+        mine = self.settings
+        return mine.url, mine.token, mine.client_id, mine.client_secret, mine.refresh_token
+
+    def fetch(self) -> Grant:
+        mine = self.settings
+        if mine.token is not None:
+            return Grant(mine.token, mine.url)
+        shown = {"client_secret": mine.client_secret, "refresh_token": mine.refresh_token}
+        said = self.token(
+            f"{mine.url}/oauth/v1/token",
+            {},
+            grant_type="refresh_token",
+            client_id=mine.client_id or "",
+            **{name: secret.reveal() for name, secret in shown.items() if secret},
+        )
+        lasts = said.get("expires_in")
+        return Grant(Secret(said["access_token"]), mine.url, lasts if isinstance(lasts, int) else 1800)
+
+    def is_old(self, refused: DeliveryFailed) -> bool:
+        # Any other 401 is no reason to fetch another: https://developers.hubspot.com/docs/api/oauth/tokens
+        said = json_of(refused.body)
+        expired = isinstance(said, dict) and said.get("category") == "EXPIRED_AUTHENTICATION"
+        return refused.status == 401 and expired and self.settings.token is None
 
     def find(self, number: Number) -> Iterable[Contact]:
-        asked = dict.fromkeys(_NUMBERS, number.e164) | dict.fromkeys(_SEARCHED, significant(number))
-        search = {
-            "filterGroups": [
-                {"filters": [{"propertyName": name, "operator": "EQ", "value": value}]} for name, value in asked.items()
-            ],
-            "properties": list(_NUMBERS),
-            "sorts": ["createdate"],
-            "limit": 200,
-            "after": "0",
-        }
-        answer = self.ask("POST", self._at("crm/v3/objects/contacts/search"), json=search)
-        for found in (answer or {}).get("results", ()):
-            known = found.get("properties") or {}
-            yield Contact(found["id"], tuple(known.get(name) or "" for name in _NUMBERS), found.get("createdAt") or "")
+        return self.find_all([number])
+
+    def find_all(self, numbers: Sequence[Number]) -> Iterable[Contact]:
+        address = f"{self.settings.url}/crm/v3/objects/contacts/search"
+        for some in parts(numbers, NUMBERS):
+            after: str | None = "0"
+            for _ in range(PAGES):
+                if after is None:
+                    break
+                answer = self.ask("POST", address, json=holders(some, after))
+                yield from map(holder, given((answer or {}).get("results")))
+                after = next_page(answer)
 
     def create(self, number: Number) -> str:
-        return self._upsert("contacts", CONTACT_KEY, number.e164, {"phone": number.e164})
+        return self._writing.upsert("contacts", number.e164, {"phone": number.e164})
+
+    def create_all(self, numbers: Sequence[Number]) -> Mapping[str, Kept]:
+        return self._writing.upsert_all("contacts", {number.e164: {"phone": number.e164} for number in numbers})
 
     def write(self, call: CallFacts, texts: tuple[str, str], known: Known, contacts: list[str]) -> str:
-        said = properties(call, *texts, owner=self.owner(call), outcomes=self.settings.outcomes)
-        record = self._upsert("calls", CALL_KEY, call.key, said)
+        record = self._writing.upsert("calls", call.key, self._said(call, texts))
         for contact in contacts:
             if contact not in known.contacts or record != known.id:
-                way = (record, "associations", "default", "contacts", contact)
-                self.ask("PUT", self._at("crm/v4/objects/calls", *way), writes=True)
+                self._writing.associate(record, contact)
         return record
 
+    def write_all(self, entries: Sequence[Entry]) -> Sequence[Kept]:
+        said = {one.call.key: self._said(one.call, one.texts) for one in entries}
+        records = self._writing.upsert_all("calls", said)
+        kept = [records[one.call.key] for one in entries]
+        missing = [
+            [
+                (record, contact)
+                for contact in one.contacts
+                if contact not in one.known.contacts or record != one.known.id
+            ]
+            if isinstance(record, str)
+            else []
+            for one, record in zip(entries, kept, strict=True)
+        ]
+        linked = self._writing.associate_all([pair for pairs in missing for pair in pairs])
+        return [
+            next((failure for pair in pairs if not isinstance(failure := linked[pair], str)), record)
+            for pairs, record in zip(missing, kept, strict=True)
+        ]
+
     def judge(self, refused: DeliveryFailed) -> DeliveryFailed:
-        said, asked = json_of(refused.body), asked_to_wait(refused)
-        said = said if isinstance(said, dict) else {}
-        if refused.status == 429:
-            window = refused.headers.get("x-hubspot-ratelimit-interval-milliseconds", "")
-            rolling = float(window) / 1000 if window.isdecimal() else 10.0
-            policy = "SECONDLY" if "secondly limit" in str(said.get("message")) else str(said.get("policyName"))
-            return TemporaryFailure(refused.reason, status=429, retry_after=asked or _WAITS.get(policy, rolling))
-        if refused.status in (423, 477):  # the record is locked; the account is being moved
-            return TemporaryFailure(refused.reason, status=refused.status, retry_after=asked or 5.0)
-        if refused.status == 400 and "already has that value" in str(said.get("message")):
-            # Another call of the same caller made the contact at the same time.
-            return TemporaryFailure(refused.reason, status=400, retry_after=1.0)
-        return refused
+        return meaning(refused)
 
-    def _at(self, path: str, *parts: str) -> str:
-        return join(f"{self.settings.url}/{path}", *parts)
+    @property
+    def _writing(self) -> Writing:
+        return Writing(self.settings.url, self.ask)
 
-    def _upsert(self, kind: str, key: str, value: str, said: Mapping[str, str]) -> str:
-        """Write the one record of *kind* whose property *key* is *value*, and return its id."""
-        body = {"inputs": [{"id": value, "idProperty": key, "properties": {**said, key: value}}]}
-        address, missing = self._at(f"crm/v3/objects/{kind}/batch/upsert"), False
-        try:
-            answer = self.ask("POST", address, json=body, writes=True)
-        except PermanentFailure as ex:
-            if ex.status != 400 or key.encode() not in ex.body:
-                raise
-            missing = True
-        if missing:
-            self._make_property(kind, key)
-            answer = self.ask("POST", address, json=body, writes=True)
-        for error in (answer or {}).get("errors", ()):
-            raise _of_one(error)
-        return identifier(answer, "results", 0, "id")
-
-    def _make_property(self, kind: str, key: str) -> None:
-        group = {"name": GROUP, "label": "callrouter", "displayOrder": -1}
-        made = {"name": key, "label": key.replace("_", " "), "groupName": GROUP, "type": "string", "fieldType": "text",
-                "hasUniqueValue": True, "description": "callrouter knows by this what it wrote."}  # fmt: skip
-        for path, json in ((f"crm/v3/properties/{kind}/groups", group), (f"crm/v3/properties/{kind}", made)):
-            try:
-                self.ask("POST", self._at(path), json=json)
-            except PermanentFailure as ex:
-                if ex.status != 409:  # somebody else was faster
-                    raise
-
-
-def _of_one(error: Any) -> DeliveryFailed:
-    """Return what HubSpot says of one record in an answer of 207."""
-    category = error.get("category", "") if isinstance(error, dict) else ""
-    reason = f"HubSpot refused the record: {category} {error.get('message', '') if category else error}"
-    return PermanentFailure(reason, status=207) if category in _FINAL else TemporaryFailure(reason, status=207)
+    def _said(self, call: CallFacts, texts: tuple[str, str]) -> Mapping[str, str]:
+        return properties(call, *texts, owner=self.owner(call), outcomes=self.settings.outcomes)

@@ -8,65 +8,41 @@ external id, as an upsert needs, depends on the org.
 from __future__ import annotations
 
 import base64
-import re
-from collections.abc import Hashable, Iterable, Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any
 
-from pydantic import AfterValidator
-
-from plugins.salesforce.queries import holder, holders, oldest
-from plugins.salesforce.task import OF_CALL_CENTERS, task
+from plugins.salesforce.answers import codes, meaning
+from plugins.salesforce.queries import NUMBERS, holder, holders
+from plugins.salesforce.records import MOST, Records
+from plugins.salesforce.settings import SalesforceSettings
+from plugins.salesforce.task import task
 from router.crm import (
+    BatchedCrm,
     CallFacts,
     Contact,
-    CrmSettings,
+    Entry,
     Grant,
     GrantedCrm,
+    Kept,
     Known,
     Number,
-    https,
     identifier,
     join,
-    json_of,
+    parts,
 )
-from router.plugin import DeliveryFailed, DestinationUnusable, PermanentFailure, Secret, TemporaryFailure, setting
-
-#: Seconds: the limit counts the requests of the last 24 hours, so a few are free soon.
-_LIMITED = 1800.0
+from router.plugin import DeliveryFailed, Http, Mail, Secret
 
 
-def _field(name: str) -> str:
-    if not re.fullmatch(r"[A-Za-z]\w*__c", name, re.ASCII):
-        raise ValueError("the name of a field of your own ends in __c")
-    return name
-
-
-class SalesforceSettings(CrmSettings):
-    """Keys of a ``type: salesforce`` destination."""
-
-    url: Annotated[str, AfterValidator(https)] = setting(
-        "Your My Domain address.", example="https://mycompany.my.salesforce.com"
-    )
-    client_id: str = setting("The consumer key of the external client app.", example="${SALESFORCE_ID}")
-    client_secret: Secret = setting("Its consumer secret.", example="${SALESFORCE_SECRET}")
-    several: Literal["oldest", "newest"] = setting(
-        "Which contact is taken when several have the number: `oldest` or `newest` by creation.", default="oldest"
-    )
-    field: Annotated[str, AfterValidator(_field)] = setting(
-        "The text field of activities that names the call.", default="Callrouter_Call__c"
-    )
-    open_status: str = setting("The status of a task whose call goes on.", default="In Progress")
-    done_status: str = setting("The status of a task whose call is over.", default="Completed")
-    version: str = setting("The version of Salesforce's API.", default="v62.0")
-
-
-class Salesforce(GrantedCrm[SalesforceSettings]):
+class Salesforce(BatchedCrm[SalesforceSettings], GrantedCrm[SalesforceSettings]):
     """Keeps the calls in Salesforce."""
 
     type = "salesforce"
     Settings = SalesforceSettings
-    #: Until the org refuses the fields that go with it.
-    _has_call_center = True
+    batch_size = MOST
+
+    def __init__(self, settings: SalesforceSettings, http: Http, mail: Mail | None = None) -> None:
+        super().__init__(settings, http, mail)
+        self._records = Records(self.ask, self._at, settings.field)
 
     def credentials(self) -> Hashable:
         return self.settings.url, self.settings.client_id, self.settings.client_secret
@@ -79,62 +55,50 @@ class Salesforce(GrantedCrm[SalesforceSettings]):
         return Grant(Secret(said["access_token"]), str(said.get("instance_url") or self.settings.url))
 
     def is_old(self, refused: DeliveryFailed) -> bool:
-        return refused.status == 401 and "INVALID_SESSION_ID" in _codes(refused)
+        return refused.status == 401 and "INVALID_SESSION_ID" in codes(refused)
 
     def find(self, number: Number) -> Iterable[Contact]:
-        answer = self.ask("GET", self._at("search", "", q=holders(number)))
-        for found in (answer or {}).get("searchRecords", ()):
-            yield holder(found)
+        return self.find_all([number])
+
+    def find_all(self, numbers: Sequence[Number]) -> Iterable[Contact]:
+        for some in parts(numbers, NUMBERS):
+            answer = self.ask("GET", self._at("search", "", q=holders(some)))
+            yield from map(holder, (answer or {}).get("searchRecords", ()))
 
     def create(self, number: Number) -> str:
         # The search learns of a new contact late; a query knows at once whom an earlier attempt has made.
-        made = self._first(oldest("Contact", "Phone", number.e164))
-        contact = {"LastName": number.international, "Phone": number.e164}
-        return made or identifier(self.ask("POST", self._at("sobjects", "Contact"), json=contact, writes=True), "id")
+        made = self._records.known("Contact", "Phone", [number.e164]).get(number.e164)
+        address = self._at("sobjects", "Contact")
+        return made or identifier(self.ask("POST", address, json=_contact(number), writes=True), "id")
+
+    def create_all(self, numbers: Sequence[Number]) -> Mapping[str, Kept]:
+        known = self._records.known("Contact", "Phone", [number.e164 for number in numbers])
+        strangers = [number for number in numbers if number.e164 not in known]
+        made = self._records.write_all("Contact", [(None, _contact(number)) for number in strangers])
+        return known | {number.e164: one for number, one in zip(strangers, made, strict=True)}
 
     def write(self, call: CallFacts, texts: tuple[str, str], known: Known, contacts: list[str]) -> str:
-        record = known.id or self._first(oldest("Task", self.settings.field, call.key))
-        status = self.settings.done_status if call.outcome else self.settings.open_status
-        contact = contacts[0] if contacts else None
-        said = {self.settings.field: call.key} | task(
-            call, texts, status=status, contact=contact, owner=self.owner(call)
-        )
-        try:
-            return self._written(record, said)
-        except PermanentFailure as ex:
-            if not (self._has_call_center and any(code.startswith("INVALID_FIELD") for code in _codes(ex))):
-                raise
-        self._has_call_center = False
-        return self._written(record, said)
+        record = known.id or self._records.known("Task", self.settings.field, [call.key]).get(call.key)
+        return self._records.write((record, self._said(call, texts, contacts)))
+
+    def write_all(self, entries: Sequence[Entry]) -> Sequence[Kept]:
+        new = [one.call.key for one in entries if not one.known.id]
+        found = self._records.known("Task", self.settings.field, new)
+        records = [one.known.id or found.get(one.call.key) for one in entries]
+        said = [self._said(one.call, one.texts, one.contacts) for one in entries]
+        return self._records.write_all("Task", list(zip(records, said, strict=True)))
 
     def judge(self, refused: DeliveryFailed) -> DeliveryFailed:
-        codes = _codes(refused)
-        if "REQUEST_LIMIT_EXCEEDED" in codes:  # with 403: a limit, not a permission
-            return TemporaryFailure(refused.reason, status=refused.status, retry_after=_LIMITED)
-        if codes & {"UNABLE_TO_LOCK_ROW", "DUPLICATE_VALUE"}:  # the next attempt finds what another one wrote
-            return TemporaryFailure(refused.reason, status=refused.status)
-        if "INVALID_FIELD" in codes and self.settings.field.encode() in refused.body:
-            said = f"activities have no field {self.settings.field} that we may use; the manual says how to make it"
-            return DestinationUnusable(f"{said}: {refused.reason}", status=refused.status)
-        return refused
+        return meaning(refused, self.settings.field)
 
-    def _at(self, *parts: str, **query: str) -> str:
-        return join(f"{self.grant().address}/services/data/{self.settings.version}", *parts, **query)
+    def _at(self, *steps: str, **query: str) -> str:
+        return join(f"{self.grant().address}/services/data/{self.settings.version}", *steps, **query)
 
-    def _first(self, soql: str) -> str | None:
-        records = (self.ask("GET", self._at("query", "", q=soql)) or {}).get("records")
-        return identifier(records, 0, "Id") if records else None
-
-    def _written(self, record: str | None, said: Mapping[str, Any]) -> str:
-        fixed = () if record is None else ("TaskSubtype", self.settings.field)
-        left_out = (*fixed, *(() if self._has_call_center else OF_CALL_CENTERS))
-        json = {name: value for name, value in said.items() if name not in left_out}
-        if record is None:
-            return identifier(self.ask("POST", self._at("sobjects", "Task"), json=json, writes=True), "id")
-        self.ask("PATCH", self._at("sobjects", "Task", record), json=json, writes=True)
-        return record
+    def _said(self, call: CallFacts, texts: tuple[str, str], contacts: Sequence[str]) -> Mapping[str, Any]:
+        status = self.settings.done_status if call.outcome else self.settings.open_status
+        whom = contacts[0] if contacts else None
+        return {self.settings.field: call.key} | task(call, texts, status=status, contact=whom, owner=self.owner(call))
 
 
-def _codes(refused: DeliveryFailed) -> set[str]:
-    said = json_of(refused.body)
-    return {str(one.get("errorCode")) for one in said if isinstance(one, dict)} if isinstance(said, list) else set()
+def _contact(number: Number) -> Mapping[str, str]:
+    return {"LastName": number.international, "Phone": number.e164}

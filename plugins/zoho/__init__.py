@@ -6,57 +6,48 @@ Zoho tells a missed call from others by its type, and lets nobody change the typ
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
-from pydantic import AfterValidator
-
-from plugins.zoho.answers import accepted, code, contact, listed, meaning
-from plugins.zoho.record import NUMBERS, criteria, record
+from plugins.zoho.answers import code, contact, listed, meaning
+from plugins.zoho.record import ASKED, NUMBERS, PAGE, criteria, query, record
+from plugins.zoho.records import MOST, Records
+from plugins.zoho.settings import ZohoSettings
 from router.crm import (
+    BatchedCrm,
     CallFacts,
     Contact,
-    CrmSettings,
+    Entry,
     Grant,
     GrantedCrm,
+    Kept,
     Known,
     Number,
-    https,
     join,
     json_of,
+    parts,
 )
-from router.plugin import DeliveryFailed, DestinationUnusable, PermanentFailure, Secret, TemporaryFailure, setting
+from router.plugin import DeliveryFailed, DestinationUnusable, Http, Mail, Secret, TemporaryFailure
 
-#: What Zoho lets nobody change in a call that is over.
-_FIXED = ("Call_Type", "Call_Start_Time", "Owner")
 #: As many of the newest contacts are looked through before one is made.
 NEWEST = 100
 #: Seconds for which too many requests for tokens are held against us.
 _TOO_MANY_TOKENS = 600.0
 
 
-class ZohoSettings(CrmSettings):
-    """Keys of a ``type: zoho`` destination."""
-
-    accounts: Annotated[str, AfterValidator(https)] = setting(
-        "Where your data center gives tokens.", default="https://accounts.zoho.com", example="https://accounts.zoho.eu"
-    )
-    client_id: str = setting("The client id of the self client.", example="${ZOHO_ID}")
-    client_secret: Secret = setting("Its client secret.", example="${ZOHO_SECRET}")
-    refresh_token: Secret = setting("The refresh token, which does not expire.", example="${ZOHO_REFRESH_TOKEN}")
-    several: Literal["oldest", "newest"] = setting(
-        "Which contact is taken when several have the number: `oldest` or `newest` by creation.", default="oldest"
-    )
-    field: str = setting("The unique field of calls that names the call.", default="Callrouter_Call")
-    duration: Literal["mm:ss", "hh:mm"] = setting("How Zoho reads the duration of a call.", default="mm:ss")
-
-
-class Zoho(GrantedCrm[ZohoSettings]):
+class Zoho(BatchedCrm[ZohoSettings], GrantedCrm[ZohoSettings]):
     """Keeps the calls in Zoho CRM."""
 
     type = "zoho"
     Settings = ZohoSettings
     scheme = "Zoho-oauthtoken"
+    batch_size = MOST
+    #: Until the scope for queries turns out to be missing.
+    _may_query = True
+
+    def __init__(self, settings: ZohoSettings, http: Http, mail: Mail | None = None) -> None:
+        super().__init__(settings, http, mail)
+        self._records = Records(self.ask, self._at, settings.field)
 
     def credentials(self) -> Hashable:
         mine = self.settings
@@ -89,50 +80,58 @@ class Zoho(GrantedCrm[ZohoSettings]):
         asked = self._at("Contacts", "search", criteria=criteria(number), per_page=200)
         return map(contact, listed(self.ask("GET", asked)))
 
+    def find_all(self, numbers: Sequence[Number]) -> Iterable[Contact]:
+        if self._may_query and len(numbers) > 1:
+            try:
+                return [one for some in parts(numbers, ASKED) for one in self._queried(some)]
+            except DestinationUnusable as ex:
+                if code(json_of(ex.body)) != "OAUTH_SCOPE_MISMATCH":
+                    raise
+            self._may_query = False
+        return [one for number in numbers for one in self.find(number)]
+
     def create(self, number: Number) -> str:
+        return self._only(self.create_all([number]).values())
+
+    def create_all(self, numbers: Sequence[Number]) -> Mapping[str, Kept]:
         # The search learns of a new contact late; the list knows at once whom an earlier attempt has made.
         order = {"sort_by": "Created_Time", "sort_order": "desc"}
         newest = self._at("Contacts", fields=",".join((*NUMBERS, "Created_Time")), per_page=NEWEST, **order)
-        for known in reversed([contact(one) for one in listed(self.ask("GET", newest))]):
-            if number.e164 in known.numbers:
-                return known.id
-        made = {"data": [{"Last_Name": number.international, "Phone": number.e164}], "trigger": []}
-        return accepted(self._one("POST", self._at("Contacts"), made), self.settings.field)
+        known = {number: one.id for one in map(contact, listed(self.ask("GET", newest))) for number in one.numbers}
+        kept: dict[str, Kept] = {number.e164: known[number.e164] for number in numbers if number.e164 in known}
+        strangers = [number for number in numbers if number.e164 not in kept]
+        data = [{"Last_Name": number.international, "Phone": number.e164} for number in strangers]
+        made = self._records.make("Contacts", data)
+        return kept | {number.e164: one for number, one in zip(strangers, made, strict=True)}
 
     def write(self, call: CallFacts, texts: tuple[str, str], known: Known, contacts: list[str]) -> str:
-        who, field = contacts[0] if contacts else None, self.settings.field
-        said = record(call, texts, duration=self.settings.duration, contact=who, owner=self.owner(call))
-        loose = {name: value for name, value in said.items() if name not in _FIXED}
-        if known.id:
-            return self._changed(known.id, loose)
-        for data in (said, loose):
-            body = {"data": [{**data, field: call.key}], "duplicate_check_fields": [field], "trigger": []}
-            one = self._one("POST", self._at("Calls", "upsert"), body)
-            details = one.get("details") or {}
-            if code(one) == "DUPLICATE_DATA" and details.get("api_name") == field and details.get("id"):
-                return self._changed(str(details["id"]), loose)
-            # An earlier attempt wrote it, and what is fixed since has changed.
-            if code(one) != "INVALID_DATA" or details.get("api_name") not in _FIXED:
-                break
-        return accepted(one, field)
+        return self._only(self.write_all([Entry(call, texts, known, tuple(contacts))]))
+
+    def write_all(self, entries: Sequence[Entry]) -> Sequence[Kept]:
+        return self._records.write([(one.known.id, one.call.key, self._said(one)) for one in entries])
 
     def judge(self, refused: DeliveryFailed) -> DeliveryFailed:
         return meaning(refused)
 
-    def _at(self, *parts: str, **query: str | int) -> str:
-        return join(f"{self.grant().address}/crm/v8", *parts, **query)
+    def _at(self, *steps: str, **query: str | int) -> str:
+        return join(f"{self.grant().address}/crm/v8", *steps, **query)
 
-    def _changed(self, known: str, said: Mapping[str, Any]) -> str:
-        return accepted(
-            self._one("PUT", self._at("Calls", known), {"data": [said], "trigger": []}), self.settings.field
-        )
+    def _queried(self, numbers: Sequence[Number]) -> Iterator[Contact]:
+        more, offset = True, 0
+        while more:
+            asked = {"select_query": query(numbers, offset)}
+            answer = self.ask("POST", self._at("coql"), json=asked)
+            yield from map(contact, listed(answer))
+            more = bool(((answer or {}).get("info") or {}).get("more_records"))
+            offset += PAGE
 
-    def _one(self, method: str, address: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what Zoho says of the one record of *body*: a request may be accepted and its record not."""
-        try:
-            data = listed(self.ask(method, address, json=body, writes=True))
-        except PermanentFailure as ex:
-            data = listed(json_of(ex.body))  # with some refusals of the record the whole answer is a 400
-            if not data:
-                raise
-        return data[0] if data else {}
+    def _said(self, one: Entry) -> dict[str, Any]:
+        whom = one.contacts[0] if one.contacts else None
+        return record(one.call, one.texts, duration=self.settings.duration, contact=whom, owner=self.owner(one.call))
+
+    @staticmethod
+    def _only(kept: Iterable[Kept]) -> str:
+        [one] = kept
+        if isinstance(one, DeliveryFailed):
+            raise one
+        return one

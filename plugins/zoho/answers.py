@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from plugins.zoho.record import NUMBERS
-from router.crm import Contact, identifier, json_of
+from router.crm import Contact, Kept, json_of
 from router.plugin import DeliveryFailed, DestinationUnusable, PermanentFailure, TemporaryFailure
 
 #: Seconds to wait after a 429 that names none, and the longest that is believed.
@@ -44,20 +45,31 @@ def meaning(refused: DeliveryFailed) -> DeliveryFailed:
     if code(said) in _PASSING:
         return TemporaryFailure(refused.reason, status=refused.status)
     if code(said) in _OF_THE_ACCOUNT and not isinstance(refused, DestinationUnusable):
-        return DestinationUnusable(refused.reason, status=refused.status)
+        unusable = DestinationUnusable(refused.reason, status=refused.status)
+        unusable.body = refused.body
+        return unusable
     return refused
 
 
-def accepted(one: Mapping[str, Any], field: str) -> str:
-    """Return the id of a record by what Zoho says of it, or raise what its refusal means: *field* is our own."""
+def kept_as(one: Mapping[str, Any], field: str) -> Kept:
+    """Return the id of a record by what Zoho says of it, or what its refusal means: *field* is our own."""
     said = code(one)
     if said in (None, "SUCCESS"):
-        return identifier(one, "details", "id")
+        details = one.get("details")
+        if isinstance(details, dict) and "id" in details:
+            return str(details["id"])
+        return TemporaryFailure("Zoho accepted the record and did not say under which id it keeps it")
+    failure = _refusal(one, said, field)
+    failure.body = json.dumps(one).encode()
+    return failure
+
+
+def _refusal(one: Mapping[str, Any], said: str | None, field: str) -> DeliveryFailed:
     reason = f"Zoho refused the record: {said}, {one.get('message')} {one.get('details') or ''}".rstrip()
     if said in _PASSING:
-        raise TemporaryFailure(reason)
+        return TemporaryFailure(reason)
     if said in _OF_THE_ACCOUNT:
-        raise DestinationUnusable(reason)
+        return DestinationUnusable(reason)
     if (one.get("details") or {}).get("api_name") == field:
-        raise DestinationUnusable(f"calls have no unique field {field}; the manual says how to make it. {reason}")
-    raise PermanentFailure(reason)
+        return DestinationUnusable(f"calls have no unique field {field}; the manual says how to make it. {reason}")
+    return PermanentFailure(reason)

@@ -6,10 +6,13 @@ https://www.zoho.com/crm/developer/docs/api/v8/search-records.html
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from router.crm import CallFacts, Number
 
+#: So many numbers make at most the hundred values that a query may have, and a page costs one credit.
+ASKED, PAGE = 20, 200
 #: Where contacts keep numbers.
 NUMBERS = ("Phone", "Mobile")
 
@@ -42,8 +45,22 @@ def record(
 
 def criteria(number: Number) -> str:
     """Return the search for who has *number* in one of the spellings that are usual; ten is as many as Zoho takes."""
-    digits = "".join(re.findall(r"\d", number.national))
-    spellings = dict.fromkeys((number.e164, number.e164[1:], number.international, number.national, digits))
     # Zoho wants a backslash before what it would read as its own.
-    quoted = [re.sub(r"([(),\\])", r"\\\1", text) for text in spellings]
+    quoted = [re.sub(r"([(),\\])", r"\\\1", text) for text in _spellings(number)]
     return "or".join(f"({name}:equals:{text})" for name in NUMBERS for text in quoted)
+
+
+def query(numbers: Sequence[Number], offset: int) -> str:
+    """Return the question for everybody who has one of *numbers*, in the same spellings, from *offset* on.
+
+    https://www.zoho.com/crm/developer/docs/api/v8/COQL-Overview.html
+    """
+    texts = ", ".join(f"'{text}'" for number in numbers for text in _spellings(number))
+    either = " or ".join(f"{name} in ({texts})" for name in NUMBERS)
+    # The spellings are digits and what stands between them.
+    return f"select {', '.join((*NUMBERS, 'Created_Time'))} from Contacts where ({either}) limit {offset}, {PAGE}"  # noqa: S608 - see above
+
+
+def _spellings(number: Number) -> list[str]:
+    digits = "".join(re.findall(r"\d", number.national))
+    return list(dict.fromkeys((number.e164, number.e164[1:], number.international, number.national, digits)))

@@ -103,10 +103,10 @@ class Crm(Plugin[S]):
         call = facts_of(delivery.call, delivery.facts, delivery.accepted_at)
         if not self.keeps(call):
             return delivery.receipt
-        known = _known(delivery.receipt, self.type)
+        known = known_by(delivery.receipt, self.type)
         contacts = list(known.contacts) or self._contacts(call)
         record = self.write(call, self._texts(delivery), known, contacts)
-        return {"crm": self.type, "id": record, "contacts": contacts}
+        return self._receipt(record, contacts)
 
     def keeps(self, call: CallFacts) -> bool:  # noqa: ARG002 - most CRMs keep every call
         """Return whether the CRM can keep *call* as it stands; if not, the delivery is done without it."""
@@ -159,6 +159,9 @@ class Crm(Plugin[S]):
         """Return the id of the user who owns *call*; None: the CRM decides."""
         return self.settings.owners.get(call.line or "", self.settings.owner)
 
+    def _receipt(self, record: str, contacts: Iterable[str]) -> Receipt:
+        return {"crm": self.type, "id": record, "contacts": list(contacts)}
+
     def _texts(self, delivery: Delivery) -> tuple[str, str]:
         title = delivery.render(self.settings.title, _cut).strip()[:_TITLE]
         note = delivery.render(self.settings.note, _html if self.note_is_html else _cut).strip()
@@ -173,7 +176,8 @@ class Crm(Plugin[S]):
         return found
 
 
-def _known(receipt: Receipt | None, type: str) -> Known:
+def known_by(receipt: Receipt | None, type: str) -> Known:
+    """Return what *receipt* tells a CRM of this *type*."""
     # Before the last change of config.yaml the destination may have been another CRM, with ids of its own.
     ours = receipt if receipt and receipt.get("crm") == type else {}
     return Known(ours.get("id"), tuple(ours.get("contacts", ())))

@@ -6,6 +6,7 @@ import http.client
 import json as json_format
 import logging
 import ssl
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
@@ -66,6 +67,10 @@ class RequestsHttp:
         resolve: Resolve = resolve,
     ) -> None:
         self._timeout = timeout
+        #: The time limit of the request that is under way.
+        self._limit = timeout
+        #: When, by the monotonic clock, the time for all requests of a batch is over; None: each has its own alone.
+        self.until: float | None = None
         self._answers = answers
         self._exchange = Exchange(allow_private=allow_private, keep_idle=keep_idle, resolve=resolve)
         self._proxy = proxy
@@ -136,7 +141,10 @@ class RequestsHttp:
         return request
 
     def _exchanged(self, request: _Request) -> Answer | DeliveryFailed:
-        self._exchange.begin(self._timeout)
+        self._limit = self._timeout if self.until is None else min(self._timeout, self.until - time.monotonic())
+        if self._limit <= 0:
+            return TemporaryFailure("the time for its batch was over before it could be sent; nothing was sent")
+        self._exchange.begin(self._limit)
         answer = self._once(request)
         if isinstance(answer, TemporaryFailure) and self._exchange.reused and not self._exchange.written:
             # The server had closed a connection that was kept for this; nothing left, so this is no repetition.
@@ -151,7 +159,7 @@ class RequestsHttp:
             if conn := self._open_connection(request):
                 return self._judged(host, exchange(conn, request.verb, request.whole(), _LIMITS))
             request.headers = requests.structures.CaseInsensitiveDict(request.fields.values())
-            response = self._adapter.send(request, stream=True, timeout=self._timeout, proxies=self._proxies)
+            response = self._adapter.send(request, stream=True, timeout=self._limit, proxies=self._proxies)
         except DeliveryFailed as ex:
             return ex
         except (requests.exceptions.SSLError, ssl.SSLError) as ex:
@@ -192,9 +200,13 @@ class RequestsHttp:
     def _broken(self, host: str, ex: Exception) -> DeliveryFailed:
         slow = self._exchange.over or isinstance(ex, (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError))
         if not self._exchange.written:
-            what = f"gave no connection within {self._timeout:g}s" if slow else "broke off the connection"
+            what = f"gave no connection within {round(self._limit, 1):g}s" if slow else "broke off the connection"
             return TemporaryFailure(f"{host} {what}; nothing was sent")
-        what = f"did not answer within {self._timeout:g}s" if slow else "closed the connection without a whole answer"
+        what = (
+            f"did not answer within {round(self._limit, 1):g}s"
+            if slow
+            else "closed the connection without a whole answer"
+        )
         return AnswerLost(f"{host} {what}; whether it accepted is not known")
 
     def _judged(self, host: str, heard: Short) -> Answer | DeliveryFailed:

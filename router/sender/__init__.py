@@ -27,6 +27,8 @@ class Job(NamedTuple):
     call: tuple[Any, ...]
     #: JSON, or None.
     receipt: str | None
+    #: It is delivered by itself, whatever waits beside it: it may be what ended a sender process.
+    alone: bool = False
 
 
 #: The attempt number of a job that is none: it asks for the jobs of its destination that wait.
@@ -63,6 +65,8 @@ class Outcome(NamedTuple):
     unfilled: bool = False
     #: What is kept of the destination's last answer (``router.outgoing.kept``); None where nobody will ask.
     answer: dict[str, Any] | None = None
+    #: The first delivery of the batch that failed as a whole, this one among it: all those are one failure.
+    batch: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

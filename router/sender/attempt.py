@@ -58,22 +58,32 @@ class Attempts:
         delivery = delivery_of(job, started_at)
         if self._http:
             self._http.heard = None
-        taken: TakenAsDelivered | None = None
         receipt: Any = None
         try:
             receipt = self._plugin_for(job.rule).deliver(delivery)
-        except TakenAsDelivered as ex:
-            taken = ex
         except DeliveryFailed as ex:
-            kind = next((word for failure, word in _KINDS.items() if isinstance(ex, failure)), "temporary")
-            wait = getattr(ex, "retry_after", None)
-            return self._outcome(job, kind, started_at, self._line(ex.reason), status=ex.status, retry_after=wait)
+            return self._failed(job, delivery, started_at, ex)
         # A plugin may end in any way, SystemExit among them, and must take neither its delivery nor this
         # thread along.
         except BaseException as ex:  # noqa: BLE001 - see above
-            self._log_bug(job, traceback.format_exc())
-            said = f"{type(ex).__name__}: {ex}" if str(ex) else type(ex).__name__
-            return self._outcome(job, "bug", started_at, self._line(f"a bug in the plugin: {said}"))
+            return self._bug(job, started_at, ex)
+        return self._delivered(job, delivery, started_at, receipt)
+
+    def _bug(self, job: Job, started_at: float, ex: BaseException) -> Outcome:
+        self._log_bug(job, "".join(traceback.format_exception(ex)))
+        said = f"{type(ex).__name__}: {ex}" if str(ex) else type(ex).__name__
+        return self._outcome(job, "bug", started_at, self._line(f"a bug in the plugin: {said}"))
+
+    def _failed(self, job: Job, delivery: Delivery, started_at: float, ex: DeliveryFailed) -> Outcome:
+        if isinstance(ex, TakenAsDelivered):
+            return self._delivered(job, delivery, started_at, None, ex)
+        kind = next((word for failure, word in _KINDS.items() if isinstance(ex, failure)), "temporary")
+        wait = getattr(ex, "retry_after", None)
+        return self._outcome(job, kind, started_at, self._line(ex.reason), status=ex.status, retry_after=wait)
+
+    def _delivered(
+        self, job: Job, delivery: Delivery, started_at: float, receipt: Any, taken: TakenAsDelivered | None = None
+    ) -> Outcome:
         reason, receipt = self._checked(job, receipt) if taken is None else (self._line(taken.reason), None)
         unfilled = bool(delivery.unfilled) and not delivery.is_alert
         if unfilled:

@@ -14,17 +14,21 @@ from collections.abc import Callable, Sequence
 
 from router.sender import Job, Outcome
 from router.sender.attempt import Attempt, released
+from router.sender.batches import Batches
 
 #: A thread that ends more sends than this between two ticks mostly waits for the interpreter, not for the network.
 _KEEPS_UP = 8
+
+#: With so many of its first values a job names its call: its source and its id.
+CALL = 2
 
 
 class Lane:
     """The jobs of one destination and at most *limit* threads that make the attempts, *kept* of them first ones.
 
     *attempts* is called in each thread, before its first job and after each ``change``, and returns what makes an
-    attempt there. *report* is called with each
-    outcome, from any thread.
+    attempt there. *report* is called with each outcome, from any thread. Where *batch* is more than 1 that is a
+    ``Batches``, and a thread takes up to so many of the jobs that wait when it comes for the next one.
     """
 
     def __init__(
@@ -35,10 +39,12 @@ class Lane:
         report: Callable[[Outcome], None],
         *,
         kept: int = 0,
+        batch: int = 1,
     ) -> None:
         self._name = name
         self._limit = limit
         self._kept = kept
+        self._batch = batch
         self._attempts = attempts
         self._report = report
         #: Jobs that wait, each with its place among all of them: first attempts, and further ones.
@@ -91,7 +97,7 @@ class Lane:
                 self._too_many = self._awake // 2
             self._finished = 0
 
-    def change(self, limit: int, attempts: Callable[[], Attempt], *, kept: int = 0) -> None:
+    def change(self, limit: int, attempts: Callable[[], Attempt], *, kept: int = 0, batch: int = 1) -> None:
         """Make what is begun from now on with *attempts*, and begin nothing while *limit* or more are under way.
 
         What waits is reported as released where the limit is another: the other senders' has changed too, and until
@@ -99,7 +105,7 @@ class Lane:
         """
         with self._lock:
             changed = (self._limit, self._kept) != (limit, kept)
-            self._limit, self._kept, self._attempts = limit, kept, attempts
+            self._limit, self._kept, self._attempts, self._batch = limit, kept, attempts, batch
         if changed:
             self.stop("its concurrency has changed")
 
@@ -145,6 +151,19 @@ class Lane:
             return again.popleft()[1]
         return first.popleft()[1] if first else None
 
+    def _company(self, job: Job) -> list[Job]:
+        """Take those that wait right behind *job* and may go with it: each of another call, and none alone."""
+        queue = self._again if job.attempt > 1 else self._first
+        calls = {job.call[:CALL]}
+        company: list[Job] = []
+        while queue and not job.alone and len(calls) < self._batch:
+            _, other = queue[0]
+            if other.alone or other.call[:CALL] in calls:
+                break
+            calls.add(other.call[:CALL])
+            company.append(queue.popleft()[1])
+        return company
+
     def _wake(self, count: int) -> None:
         for _ in range(min(count, self._limit - self._awake)):
             if self._awake < self._threads:
@@ -157,6 +176,7 @@ class Lane:
 
     def _drain(self) -> None:
         made_by, attempt = None, None
+        company: Sequence[Job] = ()
         while True:
             with self._lock:
                 if self._retired:
@@ -171,16 +191,28 @@ class Lane:
                     self._too_many = max(0, self._too_many - 1)
                 else:
                     self._sending += 1
+                    company = self._company(job) if self._batch > 1 else ()
             if job is None:
                 self._parked.acquire()
                 continue
             if attempt is None or attempts is not made_by:
                 made_by, attempt = attempts, attempts()
-            outcome = attempt(job)
-            self._report(outcome)
+            if company:
+                outcome = self._together(attempt, [job, *company])
+            else:
+                outcome = attempt(job)
+                self._report(outcome)
             with self._lock:
                 self._sending -= 1
                 self._retrying -= job.attempt > 1
                 self._finished += 1
             if outcome.kind == "unusable":
                 self.stop("the destination cannot be used")
+
+    def _together(self, attempt: Attempt, jobs: Sequence[Job]) -> Outcome:
+        """Make an attempt at each of *jobs* and report them; return the one that says most of the destination."""
+        assert isinstance(attempt, Batches)  # noqa: S101 - as a lane with batches is made
+        outcomes = attempt.together(jobs)
+        for outcome in outcomes:
+            self._report(outcome)
+        return next((one for one in outcomes if one.kind == "unusable"), outcomes[-1])

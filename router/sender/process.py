@@ -9,12 +9,14 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from router.config.model import Config, Destination
 from router.reload.follower import Follower
 from router.reload.link import Link
 from router.sender import RECALL, Job, Outcome, Share
 from router.sender.attempt import Attempt, Attempts, released
+from router.sender.batches import Batches
 from router.sender.begun import Begun, memory
 from router.sender.frames import Decoder, encode
 from router.sender.lanes import Lane
@@ -55,6 +57,8 @@ def run(
 
 def _attempts(config: Config, destination: Destination, begun: Begun) -> Callable[[], Attempt]:
     overrides = config.routes.overrides(destination.name)
+    if destination.plugin.batch_size > 1:
+        return partial(Batches, destination, overrides, begun=begun)
 
     def prepare() -> Attempt:
         make = Attempts(destination, overrides).make
@@ -202,7 +206,7 @@ class _Sender:
         if destination is None or (limit := self._limit(destination)) < 1:
             return None
         attempts, kept = _attempts(self._config, destination, self._begun), self._kept(destination)
-        lane = Lane(name, limit, attempts, self._report, kept=kept)
+        lane = Lane(name, limit, attempts, self._report, kept=kept, batch=destination.plugin.batch_size)
         self._lanes[name] = lane
         return lane
 
@@ -218,7 +222,8 @@ class _Sender:
         for name, lane in list(self._lanes.items()):
             destination = config.destinations.get(name)
             if destination is not None and (limit := self._limit(destination)) > 0:
-                lane.change(limit, _attempts(config, destination, self._begun), kept=self._kept(destination))
+                attempts, batch = _attempts(config, destination, self._begun), destination.plugin.batch_size
+                lane.change(limit, attempts, kept=self._kept(destination), batch=batch)
             else:
                 lane.retire(_not_served(name))
                 self._retired.append(self._lanes.pop(name))

@@ -149,6 +149,8 @@ class Claim:
     event_type: str
     call_id: str
     owed: Owed
+    #: It must not share an attempt with others.
+    alone: bool = False
 
 
 @dataclass(slots=True)

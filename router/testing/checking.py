@@ -23,6 +23,7 @@ from router.errors import (
 )
 from router.outgoing import secrets_in
 from router.plugin import Answer, Delivery, Plugin, Receipt, Settings, Template
+from router.testing.batches import check_batches
 from router.testing.deliveries import FACTS, HOSTILE, make_delivery
 from router.testing.recording import RecordingHttp, RecordingMail, Request
 
@@ -53,6 +54,7 @@ def check_plugin(
         check.templates,
     ):
         problems.extend(attempt())
+    problems.extend(check_batches(plugin, made, answers))
     return problems
 
 

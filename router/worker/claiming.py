@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 from router.config import Config
 from router.config.model import Destination
+from router.sender.batches import TIMES_LONGER
 from router.store import Attempt, Claim, Owed, Store
 from router.worker.alerting import terms
 from router.worker.breaker import CLOSED, Breaker, says_it_is_ill
@@ -123,7 +124,12 @@ class Claiming:
             limit = min(limit, bucket.allowed(now))
         if limit <= 0:
             return []
-        rooms = self.limits.rooms(destination.concurrency, self._senders.in_hand(name), self._senders.retries(name))
+        rooms = self.limits.rooms(
+            destination.concurrency,
+            self._senders.in_hand(name),
+            self._senders.retries(name),
+            batch=destination.plugin.batch_size,
+        )
         retries = rooms.retries if self._senders.able(self.limits.retries[name]) else 0
         claims: list[Claim] = []
         if bucket and (first := min(bucket.for_first(limit), max(rooms.free, rooms.first))):
@@ -200,7 +206,8 @@ class Claiming:
         if ill is None:
             breaker.let_go(number)
         elif ill:
-            if breaker.failed(number, outcome.reason or "", now, outcome.retry_after):
+            # A batch that failed as a whole is one failure, not as many as there are deliveries in it.
+            if breaker.failed(outcome.batch or number, outcome.reason or "", now, outcome.retry_after):
                 self.opened.append(name)
         elif (since := breaker.answered()) is not None:
             self.closed.append((name, now - since))
@@ -230,4 +237,4 @@ class Claiming:
 def lease(config: Config) -> float:
     """Return the seconds for which a delivery is leased: more than any attempt of *config* can take."""
     longest = max((one.timeout for one in config.destinations.values()), default=0.0)
-    return max(SHORTEST_LEASE, 2 * longest + RENEW_EVERY)
+    return max(SHORTEST_LEASE, TIMES_LONGER * longest + RENEW_EVERY)

@@ -26,9 +26,12 @@ SLICES = 200
 KEPT = 0.25
 
 
-def room(concurrency: int, in_hand: int) -> int:
-    """Return how many more deliveries may be handed over when *in_hand* are out already."""
-    return max(0, concurrency + min(AHEAD, concurrency * 4) - in_hand)
+def room(concurrency: int, in_hand: int, batch: int = 1) -> int:
+    """Return how many more deliveries may be handed over when *in_hand* are out already.
+
+    A slot takes up to *batch* at once.
+    """
+    return max(0, concurrency + min(AHEAD, concurrency * max(4, batch)) - in_hand)
 
 
 @dataclass(slots=True)
@@ -148,10 +151,10 @@ class Limits:
             return Bucket.full(rate, now)
         return self._before[name] if self._before[name].rate == rate else self._before[name].going_on(rate, now)
 
-    def rooms(self, concurrency: int, in_hand: int, retries: int) -> Rooms:
+    def rooms(self, concurrency: int, in_hand: int, retries: int, *, batch: int = 1) -> Rooms:
         """Return what may be handed over when *in_hand*, *retries* of them further attempts, are out already."""
-        free, first = room(concurrency, in_hand), kept(concurrency)
-        return Rooms(free, min(free, room(concurrency - first, retries)), room(first, in_hand - retries))
+        free, first = room(concurrency, in_hand, batch), kept(concurrency)
+        return Rooms(free, min(free, room(concurrency - first, retries, batch)), room(first, in_hand - retries, batch))
 
     def until_rate(self, now: float, most: float) -> float:
         """Return the seconds until a bucket allows more, *most* where none holds anything up."""

@@ -242,7 +242,7 @@ class Worker:
         )
         if self.store.record(attempt):
             turn.attempts.append((claim, attempt))
-        if pause and present:
+        if pause and present and all(name != claim.destination for name, _ in turn.paused):
             self.store.pause(claim.destination, pause, destination.fingerprint, now)
             turn.paused.append((claim.destination, pause))
 

@@ -192,4 +192,5 @@ def _job(claim: Claim) -> Job:
         claim.facts,
         claim.call.values(),
         claim.receipt,
+        claim.alone,
     )

@@ -47,7 +47,10 @@ class Suspects:
         return [_set_aside(one) if one.claim.delivery_id in guilty else one for one in ended]
 
     def hold_back(self, claims: list[Claim], in_hand: Iterable[Claim]) -> tuple[list[Claim], list[Claim]]:
-        """Return those of *claims* to hand over now, and the suspects whose turn it is not while *in_hand* is out."""
+        """Return those of *claims* to hand over now, and the suspects whose turn it is not while *in_hand* is out.
+
+        A suspect that is handed over goes alone, and in no batch.
+        """
         if not self._crashes:
             return claims, []
         out = [claim for claim in in_hand if claim.delivery_id in self._crashes]
@@ -60,6 +63,7 @@ class Suspects:
             waits = crashes and (claim.destination in destinations or (crashes > 1 and a_strong_one))
             (back if waits else now).append(claim)
             if crashes and not waits:
+                claim.alone = True
                 destinations.add(claim.destination)
                 a_strong_one = a_strong_one or crashes > 1
         return now, back

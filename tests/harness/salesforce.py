@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import itertools
+import json
 import re
 from typing import Any
 from urllib.parse import parse_qs
@@ -15,6 +16,8 @@ CLIENT, SECRET = "3MVG9-consumer", "s3cret-consumer"
 _TASK: dict[str, type] = {"Callrouter_Call__c": str, "Subject": str, "Description": str, "Status": str,
                           "ActivityDate": str, "TaskSubtype": str, "CallType": str, "CallDurationInSeconds": int,
                           "CallDisposition": str, "WhoId": str, "OwnerId": str}  # fmt: skip
+#: As many as one request may have, and the id of a user whom no org has.
+MOST, NOBODY = 200, "404"
 _OF_CALLS = {"TaskSubtype", "CallType", "CallDurationInSeconds", "CallDisposition"}
 
 
@@ -84,6 +87,8 @@ class SalesforceVendor(Vendor):
                     return fault
                 self.tasks[made] |= body
                 return reply(204)
+            case ("POST" | "PATCH") as method, ["composite", "sobjects"]:
+                return self._collection(method, body)
         return error(404, "NOT_FOUND", "The requested resource does not exist")
 
     def _token(self, received: Received) -> Reply:
@@ -94,6 +99,24 @@ class SalesforceVendor(Vendor):
         self.tokens.append(f"00D!{len(self.tokens) + 1}")
         return reply(200, {"access_token": self.tokens[-1], "instance_url": self.url, "token_type": "Bearer"})
 
+    def _collection(self, method: str, body: dict[str, Any]) -> Reply:
+        records = [dict(one) for one in body["records"]]
+        if not 0 < len(records) <= MOST or body["allOrNone"] is not False:
+            return error(400, "INVALID_BATCH", f"record limit of {MOST} exceeded")
+        return reply(200, [self._one_of_many(method, one.pop("attributes")["type"], one) for one in records])
+
+    def _one_of_many(self, method: str, kind: str, one: dict[str, Any]) -> dict[str, Any]:
+        known, made = (self.tasks, "00T") if kind == "Task" else (self.people, "003")
+        id_ = one.pop("id") if method == "PATCH" else f"{made}{next(self._ids):015}"
+        if method == "PATCH" and id_ not in known:
+            return _refused("ENTITY_IS_DELETED", "entity is deleted")
+        if kind == "Task" and (fault := self._fault(one)):
+            [said] = json.loads(fault.body)
+            return _refused(said["errorCode"], said["message"])
+        at = {} if kind == "Task" else {"CreatedDate": "2026-06-01T00:00:00.000+0000"}
+        known[id_] = {**known.get(id_, {}), **one, **at}
+        return {"id": id_, "success": True, "errors": []}
+
     def _fault(self, body: dict[str, Any]) -> Reply | None:
         for name, value in body.items():
             if name not in _TASK or (name.startswith("Callrouter") and not self._field):
@@ -102,6 +125,8 @@ class SalesforceVendor(Vendor):
                 return error(400, "INVALID_FIELD_FOR_INSERT_UPDATE", f"Unable to create/update fields: {name}")
             if type(value) is not _TASK[name]:
                 return error(400, "JSON_PARSER_ERROR", f"Cannot deserialize {name}")
+        if body.get("OwnerId") == NOBODY:
+            return error(400, "INVALID_CROSS_REFERENCE_KEY", "Owner ID: id value of incorrect type")
         if body["Status"] not in ("Not Started", "In Progress", "Completed"):
             return error(400, "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", "bad value for restricted picklist field")
         if "WhoId" in body and body["WhoId"] not in self.people:
@@ -110,9 +135,10 @@ class SalesforceVendor(Vendor):
 
     def _search(self, sosl: str) -> Reply:
         found = re.fullmatch(
-            r"FIND \{((?:\"[\d ]+\"(?: OR )?)+)\} IN PHONE FIELDS RETURNING Contact\(.*\) LIMIT 200", sosl
+            r"FIND \{((?:\"[\d ]+\"(?: OR )?)+)\} IN PHONE FIELDS RETURNING Contact\(.*\) LIMIT (200|2000)", sosl
         )
-        if found is None:
+        # From 4,000 characters on its operators do not count any more.
+        if found is None or len(found[1]) > 4000:
             return error(400, "MALFORMED_SEARCH", "malformed")
         terms = [term.split() for term in re.findall(r'"([\d ]+)"', found[1])]
         records = [
@@ -124,21 +150,28 @@ class SalesforceVendor(Vendor):
 
     def _query(self, soql: str) -> Reply:
         asked = re.fullmatch(
-            r"SELECT Id FROM (\w+) WHERE (\w+) = '((?:[^'\\]|\\.)*)' ORDER BY CreatedDate LIMIT 1", soql, re.DOTALL
+            r"SELECT Id, (\w+) FROM (\w+) WHERE \1 IN \(((?:'(?:[^'\\]|\\.)*'(?:, )?)+)\) ORDER BY CreatedDate",
+            soql,
+            re.DOTALL,
         )
         if asked is None:
             return error(400, "MALFORMED_QUERY", "unexpected token")
-        kind, field, value = asked.groups()
+        field, kind, values = asked.groups()
         if field.startswith("Callrouter") and not self._field:
             return error(400, "INVALID_FIELD", f"No such column '{field}' on entity '{kind}'")
         known = self.tasks if kind == "Task" else self.people
-        plain = re.sub(r"\\(.)", r"\1", value)
-        found = [{"Id": made} for made, one in known.items() if one.get(field) == plain]
-        return reply(200, {"totalSize": len(found), "done": True, "records": found[:1]})
+        plain = {re.sub(r"\\(.)", r"\1", value) for value in re.findall(r"'((?:[^'\\]|\\.)*)'", values)}
+        found = [{"Id": made, field: one[field]} for made, one in known.items() if one.get(field) in plain]
+        return reply(200, {"totalSize": len(found), "done": True, "records": found})
 
 
 def _phrase(words: list[str], phrase: list[str]) -> bool:
     return any(words[at : at + len(phrase)] == phrase for at in range(len(words)))
+
+
+def _refused(code: str, message: str) -> dict[str, Any]:
+    """What Salesforce says of one record of many."""
+    return {"success": False, "errors": [{"statusCode": code, "message": message, "fields": []}]}
 
 
 def error(status: int, code: str, message: str = "", **headers: str) -> Reply:

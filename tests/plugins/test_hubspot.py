@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from pydantic import ValidationError
 
@@ -168,6 +170,86 @@ def test_a_lost_answer_to_a_search_is_no_doubt(vendor):
     vendor.lose_after(1)
 
     assert type(refused(connected("hubspot", vendor), STORIES["missed"][0])) is TemporaryFailure
+
+
+# An app with OAuth --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def app():
+    vendor = HubspotVendor(app=True)
+    yield vendor
+    vendor.close()
+
+
+def test_one_access_token_of_an_app_serves_all_deliveries(app):
+    for story in ("answered", "missed"):
+        keep(connected("hubspot", app), STORIES[story])
+
+    assert len(app.asked("oauth/v1/token")) == 1
+    assert len(app.records) == 1
+
+
+def test_an_expired_access_token_is_replaced_within_the_attempt(app):
+    plugin = connected("hubspot", app)
+    keep(plugin, STORIES["missed"][:1])
+    app.expire()
+
+    keep(plugin, STORIES["missed"][1:], tries=1)
+
+    assert len(app.asked("oauth/v1/token")) == 2
+
+
+def test_many_threads_whose_access_token_expired_fetch_one(app):
+    keep(connected("hubspot", app), STORIES["missed"][:1])
+    app.expire()
+    ready = threading.Barrier(6)
+
+    def deliver():
+        plugin = connected("hubspot", app)
+        ready.wait(10)
+        keep(plugin, STORIES["missed"][-1:])
+
+    threads = [threading.Thread(target=deliver) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+
+    assert len(app.asked("oauth/v1/token")) == 2
+
+
+def test_an_access_token_is_used_until_shortly_before_it_ends_and_any_other_401_fetches_none(app):
+    plugin = connected("hubspot", app)
+    assert plugin.grant().lasts == 1800
+    app.refuse(reply(401, {"category": "INVALID_AUTHENTICATION"}), UPSERT)
+
+    assert type(refused(plugin, STORIES["missed"][0])) is DestinationUnusable
+    assert len(app.asked("oauth/v1/token")) == 1
+
+
+def test_a_refresh_token_that_was_revoked_pauses_the_destination_and_is_not_shown(app):
+    failure = refused(connected("hubspot", app, refresh_token="s3cret-revoked"), STORIES["missed"][0])
+
+    assert type(failure) is DestinationUnusable
+    assert "BAD_REFRESH_TOKEN" in failure.reason
+    assert "s3cret" not in failure.reason
+
+
+APP = {"client_id": "a", "client_secret": "b", "refresh_token": "c"}
+
+
+@pytest.mark.parametrize("given", [{"token": "t"}, APP])
+def test_a_private_app_or_one_with_oauth_is_enough(given):
+    assert Hubspot.Settings.model_validate(given)
+
+
+@pytest.mark.parametrize(
+    "given", [{}, {"token": "t", **APP}, {**APP, "client_id": None}, {"token": "t", "client_id": "a"}]
+)
+def test_half_an_app_or_two_are_refused(given):
+    with pytest.raises(ValidationError, match="either the token of a private app, or client_id"):
+        Hubspot.Settings.model_validate(given)
 
 
 @pytest.mark.parametrize(

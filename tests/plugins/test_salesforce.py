@@ -151,8 +151,8 @@ def test_a_lost_answer_to_the_request_for_a_token_is_no_doubt(vendor):
 
 
 def test_a_quote_in_an_id_stays_in_its_query():
-    assert oldest("Task", "F__c", "a' OR Id != '\\") == (
-        r"SELECT Id FROM Task WHERE F__c = 'a\' OR Id != \'\\' ORDER BY CreatedDate LIMIT 1"
+    assert oldest("Task", "F__c", ["a' OR Id != '\\", "b"]) == (
+        r"SELECT Id, F__c FROM Task WHERE F__c IN ('a\' OR Id != \'\\', 'b') ORDER BY CreatedDate"
     )
 
 

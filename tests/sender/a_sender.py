@@ -51,6 +51,19 @@ class ByName(Plugin[TestSettings]):
         return {"event": delivery.event["event_type"], "first": delivery.facts["first"]}
 
 
+class Several(ByName):
+    """Takes five at once."""
+
+    type = "several"
+    batch_size = 5
+
+    def deliver(self, delivery: Delivery):
+        return {"together": 1}
+
+    def deliver_many(self, deliveries):
+        return [{"together": len(deliveries)}] * len(deliveries)
+
+
 class Broken(ByName):
     """Cannot even be made."""
 
@@ -63,7 +76,7 @@ class Broken(ByName):
 def destination(name: str, concurrency: int, folder: str) -> Destination:
     return Destination(
         name=name,
-        plugin=Broken if name == "broken" else ByName,
+        plugin={"broken": Broken, "several": Several}.get(name, ByName),
         settings=TestSettings(folder=folder, token="s3cret-token"),
         fingerprint="",
         disabled="enabled: false" if name == "disabled" else None,

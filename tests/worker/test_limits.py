@@ -18,6 +18,11 @@ def test_a_destination_has_room_for_what_it_sends_and_a_little_ahead(concurrency
     assert room(concurrency, in_hand) == free
 
 
+@pytest.mark.parametrize(("concurrency", "in_hand", "free"), [(1, 0, 101), (2, 150, 52), (32, 0, 288)])
+def test_a_destination_that_takes_a_hundred_at_once_has_room_for_a_batch(concurrency, in_hand, free) -> None:
+    assert room(concurrency, in_hand, batch=100) == free
+
+
 def test_a_full_bucket_allows_a_tenth_of_its_count_at_once() -> None:
     assert Bucket.full(Rate(60, 60.0), now=1000.0).allowed(1000.0) == 6
 

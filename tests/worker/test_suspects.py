@@ -76,13 +76,21 @@ def test_suspects_of_one_destination_are_tried_one_at_a_time(suspects):
     now, back = suspects.hold_back([claim(2)], [claim(1), claim(4)])
     assert (now, [one.delivery_id for one in back]) == ([], [2])
     suspects.judge(well(1))
-    assert suspects.hold_back([claim(2)], [claim(4)]) == ([claim(2)], [])
+    assert suspects.hold_back([claim(2)], [claim(4)]) == ([replace(claim(2), alone=True)], [])
+
+
+def test_a_suspect_goes_alone_and_nobody_else_does(suspects):
+    suspects.judge(crash(1, 2))
+
+    now, _ = suspects.hold_back([claim(1), claim(3)], [])
+
+    assert [(one.delivery_id, one.alone) for one in now] == [(1, True), (3, False)]
 
 
 def test_a_suspect_of_a_slow_destination_holds_back_no_suspect_of_another(suspects):
     suspects.judge([*crash(1), *crash(2, destination="slack")])
 
-    assert suspects.hold_back([claim(2, "slack")], [claim(1)]) == ([claim(2, "slack")], [])
+    assert suspects.hold_back([claim(2, "slack")], [claim(1)]) == ([replace(claim(2, "slack"), alone=True)], [])
 
 
 def test_two_that_crashed_twice_never_go_together(suspects):
