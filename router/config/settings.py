@@ -8,9 +8,10 @@ import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from router.config.located import Block, Items, Text, Value, bare, texts
@@ -104,7 +105,9 @@ class PluginSettings:
         for name, field in self._model.model_fields.items():
             key = field.alias or name
             if key in given:
-                converted[name] = TypeAdapter(cast(Any, field.annotation)).validate_python(given[key])
+                # What cannot be told without its neighbours is left out like them: the destination is off.
+                with contextlib.suppress(ValidationError):
+                    converted[name] = _adapter(field).validate_python(given[key])
         return self._model.model_construct(**converted)
 
     def _refused(self, key: Text, value: Value) -> bool:
@@ -169,13 +172,19 @@ class PluginSettings:
     def _gather_template(self, name: str, value: Any) -> None:
         """Have a template checked as well whose neighbour is wrong."""
         with contextlib.suppress(ValidationError):
-            converted = TypeAdapter(cast(Any, self._fields[name].annotation)).validate_python(value)
+            converted = _adapter(self._fields[name]).validate_python(value)
             self._wording.add(str(self._key), None, name, converted, self._own[name])
 
     def _gather_templates(self, settings: Settings) -> None:
         for name, value in self._own.items():
             field = next((n for n, f in self._model.model_fields.items() if (f.alias or n) == name), name)
             self._wording.add(str(self._key), None, name, getattr(settings, field, None), value)
+
+
+def _adapter(field: FieldInfo) -> TypeAdapter[Any]:
+    """Return what checks the value of one setting by itself."""
+    annotation: Any = field.annotation
+    return TypeAdapter(Annotated[(annotation, *field.metadata)] if field.metadata else annotation)
 
 
 def _sentence(error: ErrorDetails, cause: object) -> str:
