@@ -72,6 +72,7 @@ class RequestsHttp:
         self._adapter = _Adapter(self._exchange, tls_context(ca, certificate))
         self._prepared: dict[tuple[str, str], _Request] = {}
         self._asked: tuple[str | Secret, Mapping[str, str | Secret] | None] = ("", None)
+        self._for_access = False
         #: The last answer since it was set to None, whatever followed from it.
         self.heard: Heard | None = None
 
@@ -87,16 +88,19 @@ class RequestsHttp:
         headers: Mapping[str, str | Secret] | None = None,
         json: Any = None,
         body: bytes | None = None,
+        for_access: bool = False,
     ) -> Answer:
         address = url.reveal() if isinstance(url, Secret) else url
-        self._asked = (url, headers)
+        self._asked, self._for_access = (url, headers), for_access
         request = self._prepare(method, address)
         if json is not None:
             body = json_format.dumps(json, ensure_ascii=False, separators=(",", ":")).encode()
             request.headers["Content-Type"] = "application/json"
         for name, value in (headers or {}).items():
             request.headers[name] = value.reveal() if isinstance(value, Secret) else value
-        request.headers["Content-Length"] = str(len(body or b""))
+        # Without a body urllib3 says "0" for the methods that would have one, and nothing for a GET.
+        if body is not None:
+            request.headers["Content-Length"] = str(len(body))
         request.body = body
         # A failure is raised outside of every `except`, or the exception it replaces, with the URL in
         # its text, would follow it as its __context__.
@@ -183,7 +187,8 @@ class RequestsHttp:
     def _read(self, host: str, response: requests.Response) -> Answer | DeliveryFailed:
         status, raw = response.status_code, response.raw
         headers = {name.lower(): value for name, value in raw.headers.items()}
-        accepted = 200 <= status < 300
+        answers = {} if self._for_access else self._answers
+        accepted = 200 <= status < 300 and answers.get(status, "done") == "done"
         try:
             body = raw.read(MAX_ANSWER if accepted else MAX_ERROR, decode_content=True)
         except urllib3.exceptions.DecodeError:
@@ -198,11 +203,12 @@ class RequestsHttp:
             if not raw.closed:  # what is left unread would be taken for the next answer
                 raw.close()
             raw.release_conn()
-            self.heard = Heard(status, headers, body, self._exchange.passed())
+            if not (accepted and self._for_access):
+                self.heard = Heard(status, headers, body, self._exchange.passed())
         if accepted:
             return Answer(status, headers, body)
         said = excerpt(body, Redaction(self._secrets()))
-        refused = failure(host, status, headers, said, now=clock.now(), answers=self._answers)
+        refused = failure(host, status, headers, said, now=clock.now(), answers=answers)
         refused.headers, refused.body = headers, body
         return refused
 

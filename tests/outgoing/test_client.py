@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import socket
 import threading
 import time
@@ -39,6 +40,35 @@ def test_what_the_operator_says_of_a_status_counts_for_the_answer_of_a_destinati
         client(answers={409: "done"}).request("POST", receiver.url(), body=b"1")
 
     assert caught.value.status == 409
+
+
+@pytest.mark.parametrize(("word", "failure"), [("dead", PermanentFailure), ("again", TemporaryFailure)])
+def test_the_operator_can_say_that_a_2xx_is_no_acceptance(receive, client, word, failure):
+    http = client(answers={204: word})
+
+    with pytest.raises(failure, match=f'204 No Content \\("{word}", by answers: of the destination\\)') as caught:
+        http.request("POST", receive(answer(204)).url(), body=b"1")
+
+    assert caught.value.status == 204
+    assert http.request("POST", receive(OK).url(), body=b"1").status == 200
+
+
+def test_who_gives_tokens_is_not_judged_by_what_the_operator_says_of_the_destination(receive, client):
+    http = client(answers={200: "dead", 400: "done"})
+
+    assert http.request("POST", receive(OK).url(), body=b"1", for_access=True).status == 200
+    with pytest.raises(PermanentFailure):
+        http.request("POST", receive(answer(400)).url(), body=b"1", for_access=True)
+
+
+@pytest.mark.parametrize(("method", "length"), [("GET", None), ("DELETE", None), ("POST", b"0"), ("PATCH", b"0")])
+def test_a_request_without_a_body_says_so_as_its_method_does(receive, client, method, length):
+    receiver = receive(OK)
+
+    client().request(method, receiver.url())
+
+    lengths = dict.fromkeys(re.findall(rb"content-length: *(\d+)", receiver.requests[0].lower()))
+    assert [*lengths] == ([] if length is None else [length])
 
 
 def test_json_is_sent_as_json(receive, client):
