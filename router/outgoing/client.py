@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+from requests.utils import urldefragauth
 
 from router import __version__, clock
 from router.errors import AnswerLost, DeliveryFailed, DestinationUnusable, PermanentFailure, TemporaryFailure
@@ -136,6 +137,8 @@ class RequestsHttp:
                 self._prepared.clear()
             self._prepared[method, address] = request
         request.headers = _HEADERS.copy()
+        if request.account:
+            request.headers["Authorization"] = request.account
         return request
 
     def _exchanged(self, request: _Request) -> Answer | DeliveryFailed:
@@ -224,8 +227,10 @@ class _Request(requests.PreparedRequest):
             raise ValueError
         self.hostname = url.hostname
         self.host = f"{url.hostname}:{url.port}" if url.port else url.hostname
+        #: What user and password in the address become, and they go nowhere else.
+        self.account = self.headers.get("Authorization")
         #: What stands in the request line.
-        self.line = self.url if proxied and url.scheme == "http" else self.path_url
+        self.line = urldefragauth(self.url or "") if proxied and url.scheme == "http" else self.path_url
         self.pool: urllib3.HTTPConnectionPool | None = None
 
 

@@ -61,6 +61,28 @@ def test_who_gives_tokens_is_not_judged_by_what_the_operator_says_of_the_destina
         http.request("POST", receive(answer(400)).url(), body=b"1", for_access=True)
 
 
+def test_user_and_password_in_an_address_are_sent_as_basic_credentials(receive, client):
+    receiver = receive(OK)
+    http = client()
+
+    http.request("POST", Secret(f"http://me:p%40ss@127.0.0.1:{receiver.port}/in"), body=b"1")
+    http.request("POST", receiver.url("/in"), body=b"2")
+
+    head, other = receiver.requests
+    assert b"\r\nAuthorization: Basic bWU6cEBzcw==\r\n" in head
+    assert head.startswith(b"POST /in HTTP/1.1\r\n")
+    assert b"Authorization" not in other
+
+
+def test_user_and_password_in_an_address_are_not_in_the_request_line_to_a_proxy(receive, client):
+    proxy = receive(OK)
+
+    client(proxy=Secret(proxy.url())).request("POST", Secret("http://me:pass@crm.example/in"), body=b"1")
+
+    assert proxy.requests[0].startswith(b"POST http://crm.example/in HTTP/1.1\r\n")
+    assert b"\r\nAuthorization: Basic bWU6cGFzcw==\r\n" in proxy.requests[0]
+
+
 @pytest.mark.parametrize(("method", "length"), [("GET", None), ("DELETE", None), ("POST", b"0"), ("PATCH", b"0")])
 def test_a_request_without_a_body_says_so_as_its_method_does(receive, client, method, length):
     receiver = receive(OK)
