@@ -11,9 +11,11 @@ import copy
 import json
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from urllib.parse import quote_plus
 
 from router.errors import AnswerLost, DeliveryFailed, DestinationUnusable, TemporaryFailure
 from router.places import form
@@ -96,6 +98,19 @@ class Access:
                 raise
         self.drop(used)
         return send(self.get(fetch))
+
+
+def basic(user: str, password: Secret) -> Secret:
+    """Return the ``Authorization`` header of basic credentials."""
+    return Secret(f"Basic {b64encode(f'{user}:{password.reveal()}'.encode()).decode()}")
+
+
+def as_client(client_id: str, client_secret: Secret) -> Secret:
+    """Return the ``Authorization`` header of an OAuth2 client.
+
+    Both parts are quoted as in a form before they are joined (https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1).
+    """
+    return basic(quote_plus(client_id), Secret(quote_plus(client_secret.reveal())))
 
 
 def ask_for_token(

@@ -19,7 +19,7 @@ from router import clock
 from router.errors import AnswerLost, DeliveryFailed, DestinationUnusable, PermanentFailure, TemporaryFailure
 from router.event import ALERT
 from router.filters import Link
-from router.places import Url
+from router.places import Url, form
 from router.secret import Secret
 from router.signature import check_secret, sign
 from router.templates import CannotFillIn, Template, plain
@@ -45,6 +45,7 @@ __all__ = [
     "TemporaryFailure",
     "Url",
     "check_secret",
+    "form",
     "setting",
     "sign",
     "story",
