@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, unquote_plus, urlsplit
 from tests.harness.recording import Received, Recorder, Reply
 from tests.harness.vendor import reply
 
-CLIENT, SECRET = "callrouter@crm", "s3cret/of+the=client"
+CLIENT, SECRET = "callrouter:crm", "s3cret/of+the=client"
 
 
 class Tokens:

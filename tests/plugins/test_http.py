@@ -311,6 +311,8 @@ def test_the_contract_is_kept_in_every_shape(settings):
         {"secret": [ONE, "whsec_short"]},
         {"body": "{{ event.tag"},
         {"bdoy": "x"},
+        {"auth": {"bearer": "t", "hmac": {"header": "authorization", "secret": "s"}}},
+        {"auth": {"hmac": {"header": "X-Sign", "secret": "s", "timestamp_header": "x-sign"}}},
     ],
 )
 def test_wrong_settings_are_refused(wrong):
