@@ -1,4 +1,4 @@
-"""Addresses of destinations, whose path and query may have ``{{ … }}`` in them.
+"""Addresses of destinations, whose path and query may have ``{{ … }}`` in them; and forms.
 
 Scheme, host and port are the operator's own word: they stand fixed when the configuration is checked. What an event
 fills in can never leave its place, whatever a server makes of ``..``, of an encoded slash or of a line end.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from router.secret import Secret
 from router.templates import CannotFillIn, MalformedTemplate, Template
@@ -65,6 +65,11 @@ class Url(Secret):
     def _fixed(self) -> tuple[str, ...]:
         """Return the operator's own part of the address."""
         return ("".join(piece for piece in self._pieces if isinstance(piece, str)),)
+
+
+def form(fields: Mapping[str, str]) -> bytes:
+    """Return *fields* as the body of a request of type ``application/x-www-form-urlencoded``."""
+    return urlencode(fields, errors="replace").encode()
 
 
 #: Stands before each value; no fixed part of an address has a character like this, and no encoded value.

@@ -19,7 +19,7 @@ from router import clock
 from router.errors import AnswerLost, DeliveryFailed, DestinationUnusable, PermanentFailure, TemporaryFailure
 from router.event import ALERT
 from router.filters import Link
-from router.places import Url
+from router.places import Url, form
 from router.secret import Secret
 from router.signature import check_secret, sign
 from router.templates import CannotFillIn, Template, plain
@@ -46,6 +46,7 @@ __all__ = [
     "TemporaryFailure",
     "Url",
     "check_secret",
+    "form",
     "setting",
     "sign",
     "story",
@@ -203,12 +204,15 @@ class Http(Protocol):
         headers: Mapping[str, str | Secret] | None = None,
         json: Any = None,
         body: bytes | None = None,
+        for_access: bool = False,
     ) -> Answer:
         """Send one request and return the answer when it is a 2xx.
 
         Otherwise raise the fitting failure: time limits, Retry-After, which statuses are worth another try,
         refused addresses, redirects, and keeping *url* and headers out of every text are decided here, so
-        that no plugin can forget them. Give *json* (any JSON value) or *body*, not both.
+        that no plugin can forget them. Give *json* (any JSON value) or *body*, not both. A request *for_access* asks
+        for a token: ``answers:`` of the destination, which is about news of calls, says nothing of its statuses, and
+        its 2xx answer is kept nowhere.
         """
 
 

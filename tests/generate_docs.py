@@ -13,6 +13,7 @@ import os
 import re
 import sys
 import tempfile
+import typing
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -138,13 +139,20 @@ def samples(type_: str) -> str:
 
 
 def fields_table(model: Any) -> str:
-    """One row per field of a pydantic *model*: key, what it means, default."""
-    rows = []
+    """One row per field of a pydantic *model*: key, what it means, default. A block's own keys follow it."""
+    return table(("key", "what it means", "default"), list(rows_of(model)))
+
+
+def rows_of(model: Any, block: str = "") -> Iterator[tuple[str, ...]]:
+    """Yield the rows of *model*, whose keys stand in *block*."""
     for name, field in model.model_fields.items():
+        key = f"{block}{field.alias or name}"
         example = f" For example `{field.examples[0]}`." if field.examples else ""
         default = "**needed**" if field.is_required() else shown(field.get_default(call_default_factory=True))
-        rows.append((f"`{field.alias or name}`", f"{field.description}{example}", default))
-    return table(("key", "what it means", "default"), rows)
+        yield f"`{key}`", f"{field.description}{example}", default
+        for part in (field.annotation, *typing.get_args(field.annotation)):
+            if hasattr(part, "model_fields"):
+                yield from rows_of(part, f"{key}.")
 
 
 def shown(value: Any) -> str:

@@ -17,7 +17,7 @@ from router.routes import Routes, Rule
 #: compared, which costs a warning and nothing more.
 _MOST_PAIRS = 20_000
 #: Keys, and names of headers, whose values are secrets.
-_SECRET_KEY = re.compile(r"authorization|token|secret|password|key|cookie|value|webhooks|proxy", re.IGNORECASE)
+_SECRET_KEY = re.compile(r"authorization|bearer|token|secret|password|key|cookie|value|webhooks|proxy", re.IGNORECASE)
 
 
 def doubt_rules(routes: Routes, names: Mapping[str, Text], problems: Problems) -> None:

@@ -86,14 +86,18 @@ class PolicyReader:
             if not (_CLASS.fullmatch(name) or _STATUS.fullmatch(name)):
                 text = f'"{name}" in answers of {self._where} is no status'
                 self._problems.error(name, text, "write one, such as 409, or all of a kind: 4xx, 5xx")
-            elif first < 300:
-                text = f"answers of {self._where}: {name} cannot mean anything else"
-                self._problems.error(name, text, "a 2xx is always delivered; allowed are 300 to 599, 3xx, 4xx and 5xx")
+            elif first < 200:
+                text = f"answers of {self._where}: {name} is no answer to anything"
+                self._problems.error(name, text, "allowed are 200 to 599, 2xx, 3xx, 4xx and 5xx")
             elif name.endswith("xx"):
                 classes |= dict.fromkeys(range(first, first + 100), meaning)
             else:
                 statuses[int(name)] = meaning
-        return classes | statuses
+        meanings = classes | statuses
+        if "done" not in {*meanings.values(), *(meanings.get(status, "done") for status in range(200, 300))}:
+            text = f"answers of {self._where}: no 2xx is done, so nothing could ever be delivered"
+            self._problems.error(next(iter(block or {})), text, "write which one is, such as 200: done")
+        return meanings
 
     def open(self) -> str | None:
         """Return the name of the hours within which it is told; None: at any hour."""

@@ -202,7 +202,7 @@ def _breaker() -> Schema:
 def _answers() -> Schema:
     return {
         "type": "object",
-        "patternProperties": {"^[345]([0-9][0-9]|xx)$": _or_variable({"enum": [*MEANINGS]})},
+        "patternProperties": {"^[2345]([0-9][0-9]|xx)$": _or_variable({"enum": [*MEANINGS]})},
         "additionalProperties": False,
         "minProperties": 1,
     }

@@ -8,9 +8,10 @@ import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from router.config.located import Block, Items, Text, Value, bare, texts
@@ -47,7 +48,7 @@ class PluginSettings:
     ) -> None:  # fmt: skip
         self._plugin = plugin
         self._model = plugin.Settings
-        self._fields = {field.alias or name: field for name, field in self._model.model_fields.items()}
+        self._fields = _keys(self._model)
         self._key = key
         self._where = f'destination "{key}"'
         self._block = block
@@ -104,7 +105,9 @@ class PluginSettings:
         for name, field in self._model.model_fields.items():
             key = field.alias or name
             if key in given:
-                converted[name] = TypeAdapter(cast(Any, field.annotation)).validate_python(given[key])
+                # What cannot be told without its neighbours is left out like them: the destination is off.
+                with contextlib.suppress(ValidationError):
+                    converted[name] = _adapter(field).validate_python(given[key])
         return self._model.model_construct(**converted)
 
     def _refused(self, key: Text, value: Value) -> bool:
@@ -124,9 +127,9 @@ class PluginSettings:
     def _hide_secrets(self) -> None:
         for name, value in self._own.items():
             # A mistyped key may hold a secret as well.
-            if name not in self._fields or _holds_secret(self._fields[name].annotation):
-                for text in texts(value):
-                    self._problems.hide(text)
+            hidden = _secret_texts(value, self._fields[name].annotation) if name in self._fields else texts(value)
+            for text in hidden:
+                self._problems.hide(text)
 
     def _one_of_each(self, errors: list[ErrorDetails]) -> list[ErrorDetails]:
         """Leave out what pydantic says again of one value, because its setting may be of several types."""
@@ -143,15 +146,16 @@ class PluginSettings:
 
     def _report(self, error: ErrorDetails) -> None:
         key, value, path = _follow(error["loc"], self._block)
-        top = len(error["loc"]) == 1
+        fields = self._beside(error["loc"])
         if error["type"] == "missing":
             name = str(error["loc"][-1])
-            hint = self._fields[name].description if top and name in self._fields else None
+            hint = fields[name].description if name in fields else None
             path = f"{path}.{name}" if path else name
             self._problems.error(key or self._key, f'"{path}" is missing in {self._where}', hint and hint.rstrip("."))
             return
         if error["type"] == "extra_forbidden" and key is not None:
-            hint = guess(key, (*self._fields, *COMMON)) if top else None
+            common = COMMON if len(error["loc"]) == 1 else ()
+            hint = guess(key, (*fields, *common)) if fields else None
             self._problems.error(key, f'unknown key "{path}" in {self._where}', hint)
             return
         place: Any = value if value is not None else (key or self._key)
@@ -161,21 +165,36 @@ class PluginSettings:
             return
         sentence = _sentence(error, cause)
         if isinstance(value, Text):
-            field = self._fields.get(str(error["loc"][0]))
+            field = fields.get(str(error["loc"][-1])) or self._fields.get(str(error["loc"][0]))
             if field is not None and value and _holds_secret(field.annotation):
                 sentence = sentence.replace(str(value), "<secret>")
         self._problems.error(place, f"{path} in {self._where}: {sentence}" if path else f"{self._where}: {sentence}")
 
+    def _beside(self, path: tuple[int | str, ...]) -> Mapping[str, FieldInfo]:
+        """Return key → field of the block in which pydantic's *path* ends, as far as its setting declares one."""
+        fields = self._fields
+        for step in path[:-1]:
+            field = fields.get(str(step))
+            models = [part for part in _parts(field.annotation) if _is_model(part)] if field else []
+            fields = _keys(models[0]) if models else {}
+        return fields
+
     def _gather_template(self, name: str, value: Any) -> None:
         """Have a template checked as well whose neighbour is wrong."""
         with contextlib.suppress(ValidationError):
-            converted = TypeAdapter(cast(Any, self._fields[name].annotation)).validate_python(value)
+            converted = _adapter(self._fields[name]).validate_python(value)
             self._wording.add(str(self._key), None, name, converted, self._own[name])
 
     def _gather_templates(self, settings: Settings) -> None:
         for name, value in self._own.items():
             field = next((n for n, f in self._model.model_fields.items() if (f.alias or n) == name), name)
             self._wording.add(str(self._key), None, name, getattr(settings, field, None), value)
+
+
+def _adapter(field: FieldInfo) -> TypeAdapter[Any]:
+    """Return what checks the value of one setting by itself."""
+    annotation: Any = field.annotation
+    return TypeAdapter(Annotated[(annotation, *field.metadata)] if field.metadata else annotation)
 
 
 def _sentence(error: ErrorDetails, cause: object) -> str:
@@ -229,17 +248,36 @@ def _parts(annotation: Any) -> Iterator[Any]:
             yield from _parts(inner)
 
 
+def _is_model(part: Any) -> bool:
+    return isinstance(part, type) and issubclass(part, BaseModel)
+
+
+def _keys(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """Return key in config.yaml → field."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
 def _holds_secret(annotation: Any, inside: tuple[Any, ...] = ()) -> bool:
     return any(
         (isinstance(part, type) and issubclass(part, Secret))
         or (
-            isinstance(part, type)
-            and issubclass(part, BaseModel)
+            _is_model(part)
             and part not in inside
             and any(_holds_secret(field.annotation, (*inside, part)) for field in part.model_fields.values())
         )
         for part in _parts(annotation)
     )
+
+
+def _secret_texts(value: Value, annotation: Any) -> Iterator[Text]:
+    """Yield the texts of a setting's *value* that may be secret: in a block whose keys are known, only theirs."""
+    models = [part for part in _parts(annotation) if _is_model(part)]
+    if isinstance(value, Block) and len(models) == 1:
+        keys = _keys(models[0])
+        for name, inner in value.items():
+            yield from _secret_texts(inner, keys[name].annotation) if name in keys else texts(inner)
+    elif _holds_secret(annotation):
+        yield from texts(value)
 
 
 def _resolved(settings: Settings, folder: Path) -> Settings:

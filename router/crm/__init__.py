@@ -1,9 +1,9 @@
-"""What plugins for CRMs share: the facts of a call, finding its contact, access tokens. Such plugins may import it.
+"""What plugins for CRMs share: the facts of a call, and finding its contact. Such plugins may import it.
 
 A plugin for a CRM derives from ``Crm`` and says how its CRM is searched and written to.
 """
 
-from router.crm.access import Grant
+from router.access import Grant
 from router.crm.addresses import https, join
 from router.crm.batched import BatchedCrm, Entry, Kept, given, parts, sorted_out
 from router.crm.call import CallFacts

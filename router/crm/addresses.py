@@ -1,4 +1,4 @@
-"""Addresses and forms out of parts, each quoted: an id out of an event must not lead to another place."""
+"""Addresses out of parts, each quoted: an id out of an event must not lead to another place."""
 
 from __future__ import annotations
 
@@ -11,11 +11,6 @@ def join(address: str, *parts: str, **query: str | int) -> str:
     path = "".join(f"/{quote(part, safe='')}" for part in parts)
     asked = f"?{urlencode(query, quote_via=quote)}" if query else ""
     return f"{address.rstrip('/')}{path}{asked}"
-
-
-def form(**fields: str) -> bytes:
-    """Return the body of a request of type ``application/x-www-form-urlencoded``."""
-    return urlencode(fields).encode()
 
 
 def https(address: str) -> str:

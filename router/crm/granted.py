@@ -6,10 +6,9 @@ from abc import abstractmethod
 from collections.abc import Hashable, Mapping
 from typing import Any, ClassVar
 
-from router.crm.access import Access, Grant
-from router.crm.addresses import form
-from router.crm.plugin import Crm, S, json_of
-from router.errors import AnswerLost, DeliveryFailed, DestinationUnusable, PermanentFailure, TemporaryFailure
+from router.access import Access, Grant, ask_for_token
+from router.crm.plugin import Crm, S
+from router.errors import DeliveryFailed
 from router.plugin import Secret
 
 
@@ -39,30 +38,10 @@ class GrantedCrm(Crm[S]):
         return Access.of(self.credentials()).get(self.fetch)
 
     def ask(self, method: str, address: str, *, json: Any = None, writes: bool = False) -> Any:
-        used = self.grant()
-        try:
-            return super().ask(method, address, json=json, writes=writes)
-        except DeliveryFailed as ex:
-            if not self.is_old(ex):
-                raise
-        Access.of(self.credentials()).drop(used)
-        return super().ask(method, address, json=json, writes=writes)
+        ask = super().ask
+        access = Access.of(self.credentials())
+        return access.use(self.fetch, lambda _: ask(method, address, json=json, writes=writes), self.is_old)
 
     def token(self, address: str, headers: Mapping[str, str | Secret], **fields: str) -> Mapping[str, Any]:
         """Return the answer of a token *address* to a form of *fields*: it has an ``access_token``."""
-        failed: DeliveryFailed | None = None
-        said: Any = None
-        try:
-            kind = {"Content-Type": "application/x-www-form-urlencoded"}
-            said = json_of(self.http.request("POST", address, headers={**kind, **headers}, body=form(**fields)).body)
-        except AnswerLost as ex:
-            failed = TemporaryFailure(ex.reason, status=ex.status)
-        except PermanentFailure as ex:
-            failed = DestinationUnusable(f"the credentials are refused: {ex.reason}", status=ex.status)
-            failed.body = ex.body
-        if failed is not None:
-            raise failed
-        if not isinstance(said, dict) or not isinstance(said.get("access_token"), str):
-            why = str(said.get("error")) if isinstance(said, dict) else "no JSON"
-            raise DestinationUnusable(f"the credentials are refused: the answer says {why} in place of a token")
-        return said
+        return ask_for_token(self.http, address, fields, headers)

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+from requests.utils import urldefragauth
 
 from router import __version__, clock
 from router.errors import AnswerLost, DeliveryFailed, DestinationUnusable, PermanentFailure, TemporaryFailure
@@ -78,6 +79,7 @@ class RequestsHttp:
         self._adapter = _Adapter(self._exchange, tls_context(ca, certificate))
         self._prepared: dict[tuple[str, str], _Request] = {}
         self._asked: tuple[str | Secret, Mapping[str, str | Secret] | None] = ("", None)
+        self._for_access = False
         #: The last answer since it was set to None, whatever followed from it.
         self.heard: Heard | None = None
 
@@ -93,17 +95,21 @@ class RequestsHttp:
         headers: Mapping[str, str | Secret] | None = None,
         json: Any = None,
         body: bytes | None = None,
+        for_access: bool = False,
     ) -> Answer:
         address = url.reveal() if isinstance(url, Secret) else url
-        self._asked = (url, headers)
+        self._asked, self._for_access = (url, headers), for_access
         request = self._prepare(method, address)
         fields = request.fields = _FIELDS.copy()
+        if request.account:
+            fields["authorization"] = ("Authorization", request.account)
         if json is not None:
             body = json_format.dumps(json, ensure_ascii=False, separators=(",", ":")).encode()
             fields["content-type"] = ("Content-Type", "application/json")
         for name, value in (headers or {}).items():
             fields[name.lower()] = (name, value.reveal() if isinstance(value, Secret) else value)
-        fields["content-length"] = ("Content-Length", str(len(body or b"")))
+        if body is not None or request.verb not in _WITHOUT_BODY:
+            fields["content-length"] = ("Content-Length", str(len(body or b"")))
         request.body = body
         # A failure is raised outside of every `except`, or the exception it replaces, with the URL in
         # its text, would follow it as its __context__.
@@ -211,15 +217,18 @@ class RequestsHttp:
 
     def _judged(self, host: str, heard: Short) -> Answer | DeliveryFailed:
         status, headers, body = heard
-        self.heard = Heard(status, headers, body or b"", self._exchange.passed())
-        if 200 <= status < 300:
+        answers = {} if self._for_access else self._answers
+        accepted = 200 <= status < 300 and answers.get(status, "done") == "done"
+        if not (accepted and self._for_access):
+            self.heard = Heard(status, headers, body or b"", self._exchange.passed())
+        if accepted:
             if body is None:  # a refusal may stand in the body of a 200, so half an answer is none
                 lost = f"{host} answered {status} and broke off; whether it accepted is not known"
                 return AnswerLost(lost, status=status)
             return Answer(status, headers, body)
         said = excerpt(body or b"", Redaction(self._secrets()))
-        refused = failure(host, status, headers, said, now=clock.now(), answers=self._answers)
-        refused.headers, refused.body = headers, body or b""
+        refused = failure(host, status, headers, said, now=clock.now(), answers=answers)
+        refused.headers, refused.body = headers, (body or b"")[:MAX_ERROR]
         return refused
 
 
@@ -234,8 +243,10 @@ class _Request(requests.PreparedRequest):
             raise ValueError
         self.hostname = url.hostname
         self.host = f"{url.hostname}:{url.port}" if url.port else url.hostname
+        #: What user and password in the address become, and they go nowhere else.
+        self.account = self.headers.get("Authorization")
         #: What stands in the request line.
-        self.line = str(self.url if proxied and url.scheme == "http" else self.path_url)
+        self.line = str(urldefragauth(self.url or "") if proxied and url.scheme == "http" else self.path_url)
         self.verb = str(self.method)
         self._netloc = url.netloc.rpartition("@")[2].removesuffix(_PORTS[url.scheme])
         #: By lower-case names, as the header says them.
@@ -289,6 +300,8 @@ class _Adapter(HTTPAdapter):
         return response
 
 
+#: Methods of which nobody expects a body, so that its length goes unsaid where there is none.
+_WITHOUT_BODY = {"GET", "HEAD", "DELETE", "OPTIONS", "TRACE"}
 #: What a Host header leaves out.
 _PORTS = {"http": ":80", "https": ":443"}
 #: What every request says, by lower-case names.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 from pydantic import BaseModel
 
@@ -65,6 +65,8 @@ class Redaction:
 
 def _pieces(secret: str) -> Iterator[str]:
     yield secret
+    # In these forms it stands in a query, or in a form, and a server may repeat it.
+    yield from (quote(secret, safe=""), quote_plus(secret))
     parts = [word for word in secret.split() if word != secret]
     if "://" in secret:
         try:

@@ -47,6 +47,7 @@ class RecordingHttp:
         headers: Mapping[str, str | Secret] | None = None,
         json: Any = None,
         body: bytes | None = None,
+        for_access: bool = False,  # noqa: ARG002 - what it says is for the network
     ) -> Answer:
         if json is not None and body is not None:
             raise TypeError("give json or body, not both")

@@ -1,4 +1,7 @@
-"""One file per mistake under tests/configs, with the text an operator sees beside it."""
+"""One file per mistake under tests/configs, with the text an operator sees beside it.
+
+``http-….yaml`` is about the plugin of that name, all others about the two plugins made for these tests.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,22 @@ import pytest
 
 from router.config import load, render
 from router.errors import ConfigError
+from router.registry import Registry, discover
 from tests.config.plugins import REGISTRY
 
 MISTAKES = Path(__file__).parent.parent / "configs"
 ENVIRONMENT = {"TOKEN": "sesame", "EMPTY": ""}
 
 
+def registry_of(name: str) -> Registry:
+    """Return the plugins that the mistake called *name* is about."""
+    return discover() if name.startswith("http-") else REGISTRY
+
+
 def told(file: Path) -> str:
     """Return what is said of *file*, which stands in the current folder."""
     try:
-        return render(load(file, ENVIRONMENT, registry=REGISTRY).warnings)
+        return render(load(file, ENVIRONMENT, registry=registry_of(file.name)).warnings)
     except ConfigError as ex:
         return render(ex.problems)
 

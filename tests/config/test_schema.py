@@ -17,6 +17,7 @@ from router.registry import discover
 from tests import manual
 from tests.config.plugins import REGISTRY
 from tests.config.test_fuzz import RIGHT
+from tests.config.test_mistakes import registry_of
 from tests.manual import ROOT
 
 MISTAKES = Path(__file__).parent.parent / "configs"
@@ -84,13 +85,13 @@ def test_a_configuration_with_everything_in_it_fits(of_tests: dict[str, Any]) ->
 
 
 @pytest.mark.parametrize("path", sorted(MISTAKES.glob("*.yaml")), ids=lambda path: path.stem)
-def test_a_mistake_that_one_file_shows_is_underlined(path: Path, of_tests: dict[str, Any]) -> None:
+def test_a_mistake_that_one_file_shows_is_underlined(path: Path) -> None:
     expected = path.with_suffix(".expected").read_text(encoding="utf-8")
     text = path.read_bytes().decode("utf-8", "replace")
     if path.stem in BLIND or not VISIBLE.search(expected) or located.read(text, Problems("", text)) is None:
         pytest.skip("only the loader can tell")
 
-    assert faults(text, of_tests)
+    assert faults(text, schema(registry_of(path.name)))
 
 
 def test_every_key_is_described_and_no_other(ours: dict[str, Any]) -> None:

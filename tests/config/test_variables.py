@@ -151,6 +151,13 @@ def test_to_look_at_a_daemon_its_secrets_need_not_be_known(tmp_path):
         load(file, {}, registry=REGISTRY)
 
 
+@pytest.mark.parametrize("own", ["pause: 200ms", "tags: [a, b], signing: {secret: s}", "secrets: one"])
+def test_what_a_plugin_checks_for_itself_is_checked_beside_a_variable_that_is_unset(config: Any, own: str) -> None:
+    text = f'destinations: {{crm: {{type: web, url: "${{CRM_URL}}", optional: true, {own}}}}}'
+
+    assert config(text, {}).destinations["crm"].disabled == "CRM_URL is not set"
+
+
 def test_a_mistake_is_one_also_when_only_looking(tmp_path):
     file = tmp_path / "config.yaml"
     file.write_text(

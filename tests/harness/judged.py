@@ -33,6 +33,7 @@ class JudgedHttp:
         headers: Mapping[str, str | Secret] | None = None,
         json: Any = None,
         body: bytes | None = None,
+        for_access: bool = False,
     ) -> Answer:
         address = url.reveal() if isinstance(url, Secret) else url
         sent = {

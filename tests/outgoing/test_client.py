@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import socket
 import threading
 import time
@@ -39,6 +40,64 @@ def test_what_the_operator_says_of_a_status_counts_for_the_answer_of_a_destinati
         client(answers={409: "done"}).request("POST", receiver.url(), body=b"1")
 
     assert caught.value.status == 409
+
+
+@pytest.mark.parametrize(("word", "failure"), [("dead", PermanentFailure), ("again", TemporaryFailure)])
+def test_the_operator_can_say_that_a_2xx_is_no_acceptance(receive, client, word, failure):
+    http, url = client(answers={204: word}), receive(answer(204)).url()
+
+    for _ in range(2):
+        with pytest.raises(failure, match=f'204 No Content \\("{word}", by answers: of the destination\\)') as caught:
+            http.request("POST", url, body=b"1")
+        assert caught.value.status == 204
+    assert http.request("POST", receive(OK).url(), body=b"1").status == 200
+
+
+def test_who_gives_tokens_is_not_judged_by_what_the_operator_says_of_the_destination(receive, client):
+    http, url = client(answers={200: "dead", 400: "done"}), receive(OK).url()
+
+    for _ in range(2):
+        assert http.request("POST", url, body=b"1", for_access=True).status == 200
+    with pytest.raises(PermanentFailure):
+        http.request("POST", receive(answer(400)).url(), body=b"1", for_access=True)
+
+
+def test_user_and_password_in_an_address_are_sent_as_basic_credentials(receive, client):
+    receiver = receive(OK)
+    http = client()
+
+    for number in (1, 2):
+        http.request("POST", Secret(f"http://me:p%40ss@127.0.0.1:{receiver.port}/{number}"), body=b"1")
+    http.request("POST", receiver.url("/in"), body=b"2")
+
+    *heads, other = receiver.requests
+    for number, head in enumerate(heads, start=1):
+        assert b"\r\nAuthorization: Basic bWU6cEBzcw==\r\n" in head
+        assert head.startswith(f"POST /{number} HTTP/1.1\r\n".encode())
+    assert b"Authorization" not in other
+
+
+def test_user_and_password_in_an_address_are_not_in_the_request_line_to_a_proxy(receive, client):
+    proxy = receive(OK)
+
+    client(proxy=Secret(proxy.url())).request("POST", Secret("http://me:pass@crm.example/in"), body=b"1")
+
+    assert proxy.requests[0].startswith(b"POST http://crm.example/in HTTP/1.1\r\n")
+    assert b"\r\nAuthorization: Basic bWU6cGFzcw==\r\n" in proxy.requests[0]
+
+
+@pytest.mark.parametrize(("method", "length"), [("GET", None), ("DELETE", None), ("POST", b"0"), ("PATCH", b"0")])
+def test_a_request_without_a_body_says_so_as_its_method_does(receive, client, method, length):
+    receiver = receive(OK)
+    http = client()
+
+    for _ in range(2):
+        http.request(method, receiver.url())
+
+    # Written twice or not at all, a length says the same.
+    for request in receiver.requests:
+        lengths = set(re.findall(rb"content-length: *(\d+)", request.lower()))
+        assert lengths == (set() if length is None else {length})
 
 
 def test_json_is_sent_as_json(receive, client):

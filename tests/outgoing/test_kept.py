@@ -50,6 +50,15 @@ def test_an_acceptance_can_be_kept_as_well(receive, client):
     assert http.kept(NONE)["body"] == "queued"
 
 
+def test_an_access_token_is_not_kept_and_its_refusal_is(receive, client):
+    http = client()
+
+    ask(http, receive(answer(200, b'{"access_token": "s3cret"}')).url(), for_access=True)
+    assert http.kept(NONE) is None
+    ask(http, receive(answer(401, b'{"error": "invalid_client"}')).url(), for_access=True)
+    assert http.kept(NONE)["body"] == '{"error": "invalid_client"}'
+
+
 def test_where_no_answer_came_there_is_none_to_keep(receive, client):
     receiver = receive(answer(200, b"queued"))
     http = client()

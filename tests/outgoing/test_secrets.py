@@ -113,9 +113,10 @@ def test_every_secret_of_the_settings_is_found():
         ("the key abcdefgh is wrong", "the key <secret> is wrong"),
         ("Max retries: /hook/s3cret-part?x=%20longvalue", "Max retries: <secret>"),
         ("at hook.example", "at hook.example"),
+        ("client_secret=a%2Fb+c%C3%A9&x=1, a%2Fb%20c%C3%A9", "client_secret=<secret>&x=1, <secret>"),
     ],
 )
 def test_parts_of_secrets_are_taken_out_too(text, clean):
-    redact = Redaction(["Bearer abcdefgh", "https://hook.example/hook/s3cret-part?x=%20longvalue"])
+    redact = Redaction(["Bearer abcdefgh", "a/b cé", "https://hook.example/hook/s3cret-part?x=%20longvalue"])
 
     assert redact(text) == clean

@@ -7,13 +7,17 @@ import contextlib
 import hmac
 import json
 import re
+from datetime import UTC, datetime
+from urllib.parse import parse_qsl
 
 import pytest
 from pydantic import ValidationError
 
 from plugins.http import Http
-from router.errors import PermanentFailure
-from router.testing import HOSTILE, RecordingHttp, make_delivery
+from router.errors import DestinationUnusable, PermanentFailure, TemporaryFailure
+from router.plugin import Answer, Secret
+from router.signature import verify
+from router.testing import HOSTILE, RecordingHttp, check_plugin, make_delivery
 
 URL = "https://crm.example/in?key=1"
 ONE = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -138,6 +142,158 @@ def test_another_content_type_gets_the_text_as_it_is():
     assert request.body == b'"+447700900123"'
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE", "OPTIONS"])
+def test_a_method_that_has_no_body_sends_none(method):
+    request = sent(method=method.lower(), secret=ONE, headers={"X-Mine": "1"})
+
+    assert (request.method, request.body) == (method, b"")
+    assert "content-type" not in request.headers
+    assert request.headers["x-mine"] == "1"
+    assert request.headers["webhook-signature"]
+
+
+def test_any_method_can_be_sent_and_a_delete_may_have_a_body():
+    assert sent(method="REPORT").method == "REPORT"
+    assert sent(method="DELETE", body='{"id": "{{ event.uuid }}"}').json["id"]
+
+
+def test_a_form_has_every_field_encoded():
+    form = {"phone": "{{ facts.customer_number }}", "list": "call backs & more", "tag": "{{ event.tag }}"}
+
+    request = sent(make_delivery(event={"tag": "a=b&c=\u20ac"}), form=form)
+
+    assert request.headers["content-type"] == "application/x-www-form-urlencoded"
+    assert request.body == b"phone=%2B447700900123&list=call+backs+%26+more&tag=a%3Db%26c%3D%E2%82%AC"
+    assert dict(parse_qsl(request.body.decode()))["tag"] == "a=b&c=\u20ac"
+
+
+def test_a_field_of_a_form_may_be_empty_and_one_that_cannot_be_filled_in_is_sent_in_plain_words():
+    delivery = make_delivery(event={"tag": None})
+
+    request = sent(delivery, form={"tag": "{{ event.tag }}", "text": "{{ event.frm }}"})
+
+    fields = dict(parse_qsl(request.body.decode(), keep_blank_values=True))
+    assert fields["tag"] == ""
+    assert fields["text"].startswith("Missed call from")
+    assert [template.source for template, _ in delivery.unfilled] == ["{{ event.frm }}"]
+
+
+def test_an_alert_fills_a_form_with_its_sentence():
+    request = sent(make_delivery("alert", rule=None), form={"to": "+442079460958", "text": "Call {{ event.from }}"})
+
+    fields = dict(parse_qsl(request.body.decode()))
+    assert fields["to"] == "+442079460958"
+    assert fields["text"].startswith("callrouter: 1 dead letter at crm")
+
+
+def test_the_key_of_the_delivery_can_have_a_header_of_its_own():
+    for attempt in (1, 2):
+        request = sent(make_delivery(key="k1", attempt=attempt), idempotency_header="Idempotency-Key")
+
+        assert request.headers["idempotency-key"] == request.headers["webhook-id"] == "k1"
+
+
+def test_a_cloudevent_has_the_attributes_of_its_specification_and_the_senders_event_in_it():
+    body = b'{"uuid": "5dccb6b0-f35c-488c-867b-86fb012c4415", "n": 12345678901234567890.0, "tag": "caf\xc3\xa9"}'
+
+    request = sent(make_delivery(key="k1", body=body), envelope="cloudevents", secret=ONE)
+
+    assert request.headers["content-type"] == "application/cloudevents+json; charset=UTF-8"
+    assert body in request.body
+    assert request.json == {
+        "specversion": "1.0",
+        "id": "k1",
+        "source": "/callrouter/test",
+        "type": "callrouter.call_ended",
+        "time": "2026-03-02T14:05:18.388000Z",
+        "subject": "5dccb6b0-f35c-488c-867b-86fb012c4415",
+        "datacontenttype": "application/json",
+        "data": json.loads(body),
+    }
+    identifier, moment, made = (request.headers[f"webhook-{name}"] for name in ("id", "timestamp", "signature"))
+    assert verify([Secret(ONE)], identifier, moment, made, request.body)
+
+
+@pytest.mark.parametrize("event_time", ["2026-03-02T14:05:18", "2026-03-02T16:05:18+02:00", "2026-03-02 14:05:18Z"])
+def test_the_time_of_a_cloudevent_is_a_whole_moment(event_time):
+    time = sent(make_delivery(event={"event_time": event_time}), envelope="cloudevents").json["time"]
+
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)", time)
+    assert datetime.fromisoformat(time) == datetime(2026, 3, 2, 14, 5, 18, tzinfo=UTC)
+
+
+def test_an_alert_is_a_cloudevent_about_no_call():
+    said = sent(make_delivery("alert", rule=None, event={"uuid": "0"}), envelope="cloudevents").json
+
+    assert (said["type"], said["data"]["event_payload"]["what"]) == ("callrouter.alert", "dead_letter")
+
+
+def test_an_envelope_takes_a_body_of_your_own_and_the_senders_own_json_where_that_cannot_be_made():
+    own = sent(envelope="cloudevents", body='{"phone": "{{ event.from }}"}').json
+    plain = sent(envelope="cloudevents", body="{{ event.frm }}")
+
+    assert own["data"] == {"phone": "+447700900123"}
+    assert plain.json["data"]["event_type"] == "call_ended"
+    assert plain.headers["content-type"].startswith("application/cloudevents+json")
+
+
+def outcome(answer: bytes, **settings):
+    http = RecordingHttp(Answer(200, {}, answer))
+    return Http(Http.Settings.model_validate({"url": URL, **settings}), http).deliver(make_delivery())
+
+
+@pytest.mark.parametrize(
+    ("expect", "answer"),
+    [
+        ({"ok": "true"}, b'{"ok": true}'),
+        ({"ok": True}, b'{"ok": true, "more": 1}'),
+        ({"error": None}, b'{"id": 7}'),
+        ({"count": 1}, b'{"count": 1}'),
+        ({"state": ["created", "exists"]}, b'{"state": "exists"}'),
+        ({"result.0.state": "ok", "id": "7"}, b'{"result": [{"state": "ok"}], "id": 7}'),
+        ({}, b"no JSON"),
+    ],
+)
+def test_an_answer_that_says_what_is_expected_is_an_acceptance(expect, answer):
+    assert outcome(answer, expect=expect) is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b'{"ok": false, "error": "no such list"}', "it answered 200, but ok is false, where true is expected"),
+        (b'{"ok": "yes"}', "ok is yes, where true"),
+        (b"{}", "ok is null, where true"),
+        (b"[1]", "ok is null, where true"),
+        (b"<html>Log in</html>", "it answered 200, but with no JSON, where ok: true is expected"),
+        (b"", "no JSON"),
+        (b'{"ok": "' + b"x" * 9999 + b'"}', "x" * 100 + ", where true"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("word", "failure"), [(None, PermanentFailure), ("again", TemporaryFailure), ("pause", DestinationUnusable)]
+)
+def test_a_2xx_that_says_something_else_is_a_refusal(answer, said, word, failure):
+    with pytest.raises(failure, match=said) as caught:
+        outcome(answer, expect={"ok": True}, **({"unexpected": word} if word else {}))
+
+    assert caught.value.status == 200
+    assert len(caught.value.reason) < 200
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"form": {"phone": "{{ event.from }}", "tag": "{{ event.tag }}"}, "auth": {"bearer": "s3cret-token"}},
+        {"envelope": "cloudevents", "auth": {"basic": {"user": "me", "password": "s3cret-password"}}},
+        {"method": "DELETE", "idempotency_header": "Idempotency-Key"},
+        {"auth": {"hmac": {"header": "X-Signature", "secret": "s3cret-key"}}, "body": '{"tag": "{{ event.tag }}"}'},
+    ],
+)
+def test_the_contract_is_kept_in_every_shape(settings):
+    assert check_plugin(Http, {"url": "https://crm.example/s3cret-path", **settings}) == []
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -145,7 +301,8 @@ def test_another_content_type_gets_the_text_as_it_is():
         {"url": "ftp://crm.example"},
         {"url": "https://"},
         {"url": "https://{{ event.tag }}/"},
-        {"method": "GET"},
+        {"method": "CONNECT"},
+        {"method": "GET", "body": "x"},
         {"headers": {"Bad Name": "x"}},
         {"headers": {"Content-Length": "1"}},
         {"headers": {"webhook-id": "1"}},
@@ -154,6 +311,8 @@ def test_another_content_type_gets_the_text_as_it_is():
         {"secret": [ONE, "whsec_short"]},
         {"body": "{{ event.tag"},
         {"bdoy": "x"},
+        {"auth": {"bearer": "t", "hmac": {"header": "authorization", "secret": "s"}}},
+        {"auth": {"hmac": {"header": "X-Sign", "secret": "s", "timestamp_header": "x-sign"}}},
     ],
 )
 def test_wrong_settings_are_refused(wrong):
