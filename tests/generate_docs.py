@@ -131,7 +131,7 @@ def settings(type_: str) -> str:
 
 
 def samples(type_: str) -> str:
-    """What the six sample calls read like at one plugin's destination."""
+    """What sample calls read like at one plugin's destination."""
     from tests.readings import page
 
     return page(type_)

@@ -1,4 +1,4 @@
-"""What people read of the six sample calls at each destination, for its page of the manual: the golden renderings."""
+"""What people read of sample calls at each destination, for its page of the manual: the golden renderings."""
 
 from __future__ import annotations
 
@@ -85,9 +85,9 @@ def said(type_: str, call: str) -> str:
 
 
 def page(type_: str) -> str:
-    """Return the six sample calls as a block of the manual."""
+    """Return the six sample calls, and a third missed call of one customer on one day, as a block of the manual."""
     parts = []
-    for name in samples.names():
+    for name in (*samples.names(), "third try"):
         lines = [line for line in said(type_, name).splitlines() if line]
         parts += [f"{name if n == 0 else '':<11}{line}" for n, line in enumerate(lines)]
         parts.append("")

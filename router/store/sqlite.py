@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from router.calls import Call
+from router.calls import Call, Incoming
 from router.errors import Fault, StoreError
 from router.store import (
     Attempt,
@@ -161,6 +161,15 @@ class SqliteStore:
             self._insert_call(call)
         else:
             self._db.execute(sqlite_calls.UPDATE, [*sqlite_calls.values(call)[2:], number])
+
+    @step
+    def keep_incoming(self, call: Call, coming: Incoming | None) -> None:
+        number = self._call_number(call.source, call.call_id) or self._insert_call(call)
+        sqlite_calls.keep_incoming(self._db, number, call, coming)
+
+    @step
+    def earlier_calls(self, coming: Incoming) -> tuple[int, int]:
+        return sqlite_calls.earlier(self._db, coming)
 
     @step
     def calls_to_end(self, now: float, stale_before: float, limit: int) -> list[Call]:
