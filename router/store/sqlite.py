@@ -24,6 +24,7 @@ from router.store import (
     sqlite_destinations,
     sqlite_events,
     sqlite_operator,
+    sqlite_quarantine,
 )
 from router.store.alerting import Concern, Waiting
 from router.store.lock import Lock
@@ -31,7 +32,6 @@ from router.store.migrate import migrate
 from router.store.sqlite_alerts import Alerts
 from router.store.sqlite_deliveries import OLDEST_AGAIN, OLDEST_FIRST, Deliveries
 from router.store.sqlite_file import NAME, open_for_writing, refusal
-from router.store.sqlite_quarantine import SELECT as QUARANTINE
 from router.store.sqlite_quarantine import quarantined, said
 from router.store.sqlite_retention import Retention
 from router.store.sqlite_step import step
@@ -196,15 +196,11 @@ class SqliteStore:
 
     @step
     def quarantine(self, source: str, body: bytes, faults: Sequence[Fault], received_at: float, remote: str) -> int:
-        cursor = self._db.execute(
-            "INSERT INTO quarantine (source, received_at, remote, faults, body) VALUES (?, ?, ?, ?, ?)",
-            (source, received_at, remote, said(faults), body),
-        )
-        return _id(cursor)
+        return _id(self._db.execute(sqlite_quarantine.INSERT, (source, received_at, remote, said(faults), body)))
 
     @step
     def refused(self, quarantine_id: int) -> QuarantineRow | None:
-        row = self._db.execute(f"{QUARANTINE} WHERE id = ?", (quarantine_id,)).fetchone()
+        row = self._db.execute(f"{sqlite_quarantine.SELECT} WHERE id = ?", (quarantine_id,)).fetchone()
         return None if row is None else quarantined(row)
 
     @step
