@@ -11,11 +11,14 @@ from router.plugin import Delivery, Plugin, Settings, Template, TemporaryFailure
 
 TEXT = Template("""\
 {%- set kind = event.event_type -%}
+{%- set calls = facts.calls_today | default(0, true) -%}
 {{ event.event_time | time }} {{ "corrected: " if kind == "call_corrected" -}}
 {%- if kind in ("call_ended", "call_corrected") -%}
   {{ "missed call" if facts.missed else "call " ~ (facts.outcome or "unknown") | replace("_", " ") }}
 {%- else -%} {{ kind | replace("_", " ") }}
 {%- endif %}  {{ event.from | phone }} → {{ event.to | phone }}
+{%- if calls > 1 and facts.missed %}  {{ calls | ordinal }} {{ "try" if calls == facts.missed_today else "call" -}}
+  {{ " of the day" }}{% endif %}
 {%- if "ended" in facts and facts.ring_seconds %}  rang {{ facts.ring_seconds | duration }}{% endif %}
 {%- if "ended" in facts and facts.talk_seconds %}  talked {{ facts.talk_seconds | duration }}{% endif %}
 {%- if event.tag %}  {{ event.tag }}{% endif %}""")

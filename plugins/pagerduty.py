@@ -44,6 +44,8 @@ _DETAILS = (
     "ended_at",
     "ring_seconds",
     "talk_seconds",
+    "calls_today",
+    "missed_today",
     "uuid",
 )
 

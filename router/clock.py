@@ -26,3 +26,8 @@ def text(moment: float) -> str:
 def local(moment: float, zone: tzinfo) -> datetime:
     """Return *moment* on the wall clock of *zone*."""
     return datetime.fromtimestamp(moment, zone)
+
+
+def midnight(moment: float, zone: tzinfo) -> float:
+    """Return when the day of *moment* began on the wall clock of *zone*."""
+    return local(moment, zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0).timestamp()

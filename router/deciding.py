@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from typing import Any
 
-from router.calls import OWN, Call, Step, advance, ended_event, facts, subject
+from router.calls import OWN, Call, Earlier, Incoming, Step, advance, counted, ended_event, facts, incoming, subject
 from router.event import CallEvent
 from router.hours import Hours
 from router.plugin import Delivery
@@ -76,9 +76,18 @@ class Decider:
     def decide_end(self, call: Call, now: float) -> Decided:
         """Return what our own ``call_ended`` or ``call_corrected`` of *call* means, said at *now*.
 
-        The call in it is unchanged: that its end was told is for ``calls.tell`` to say.
+        The call in it is unchanged: that its end was told is for ``calls.tell`` to say. Its customer's calls of the day
+        must be ``counted`` before.
         """
         return self._decided(ended_event(call, now), call, OWN)
+
+    def incoming(self, call: Call) -> Incoming | None:
+        """Return *call* as it counts with others of its customer; None when it does not."""
+        return incoming(call, zone=self.zone, region=self.region, own_numbers=self.own_numbers)
+
+    def counted(self, call: Call, earlier: Earlier) -> Call:
+        """Return *call* with how often its customer called on its day, *earlier* asked for the calls before it."""
+        return counted(call, self.incoming(call), earlier)
 
     def asker(self, send: Send, decision: Decision) -> str:
         """Return in words who asked for *send*: ``by rule "missed-calls"``, ``by always:``, ``by unmatched:``."""

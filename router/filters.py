@@ -39,7 +39,15 @@ def filters(link: Link) -> dict[str, Callable[..., Any]]:
         number = _number(context, value)
         return Finished(link(f"tel:{number.e164}", str(label or number.international))) if number else value
 
-    return {"phone": _phone, "duration": _duration, "time": _time, "ago": _ago, "mask": _mask, "link": linked}
+    return {
+        "phone": _phone,
+        "duration": _duration,
+        "time": _time,
+        "ago": _ago,
+        "ordinal": _ordinal,
+        "mask": _mask,
+        "link": linked,
+    }
 
 
 @pass_context
@@ -60,6 +68,14 @@ def _number(context: Context, value: Any) -> Number | None:
         if known and value == event.get(field):
             value = known
     return phone.parse(str(value), None)
+
+
+def _ordinal(value: Any) -> str:
+    if value is None:
+        return ""
+    number = int(value)
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
 
 
 def _duration(value: Any) -> str:

@@ -9,12 +9,13 @@ import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from router.calls import Call, fall_silent, tell
+from router.calls import Call, Customers, Incoming, counts_as_before, fall_silent, tell
 from router.deciding import Decided, Decider
 from router.event import CallEvent
 
 #: Seconds for which a call whose end was told is remembered after its last event: news later than this is a new call.
-REMEMBERED = 86400.0
+#: The longest day has so many, and its calls are counted.
+REMEMBERED = 90000.0
 
 _NEVER = float("inf")
 
@@ -39,6 +40,7 @@ class Player:
         self._distinct = distinct
         self._calls: dict[tuple[str, str], _Known] = {}
         self._looks: list[tuple[float, tuple[str, str]]] = []
+        self._customers = Customers()
 
     def hear(self, event: CallEvent) -> list[Decided]:
         """Return what the next event means, after every end that was due before it was received.
@@ -53,6 +55,9 @@ class Player:
                 return decided
             own = event.key
         made = self._decider.decide(known.call if known else None, event)
+        if not counts_as_before(known.call if known else None, made.call):
+            before = self._decider.incoming(known.call) if known else None
+            self._customers.move(before, self._decider.incoming(made.call))
         if known is None:
             known = self._calls[key] = _Known(made.following)
         else:
@@ -91,14 +96,19 @@ class Player:
             told.append(self._told(known, now))
         elif call.ends_told and call.last_received_at + REMEMBERED <= now:
             del self._calls[key]
+            self._customers.move(self._decider.incoming(call), None)
             return told
         self._schedule(key, known)
         return told
 
     def _told(self, known: _Known, now: float) -> Decided:
-        decided = self._decider.decide_end(known.call, now)
+        decided = self._decider.decide_end(self._decider.counted(known.call, self._earlier), now)
         known.call = tell(decided.following)
         return decided
+
+    def _earlier(self, coming: Incoming) -> tuple[int, int]:
+        calls = self._customers.earlier(coming)
+        return len(calls), sum(self._calls[coming.source, call_id].call.missed for call_id in calls)
 
     def _schedule(self, key: tuple[str, str], known: _Known) -> None:
         call = known.call

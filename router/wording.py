@@ -14,6 +14,9 @@ _NAMES = """\
 _HEADLINE = """\
 {{- "Correction: " if event.event_type == "call_corrected" -}}
 {%- if call.missed -%} 📵 Missed call {{ who }}
+  {%- if (call.calls_today or 0) > 1 -%}
+    , {{ call.calls_today | ordinal }} {{ "try" if call.missed_today == call.calls_today else "call" }} of the day
+  {%- endif %}
 {%- elif call.outcome == "answered" -%} ✅ Answered call {{ who }}
 {%- elif call.outcome == "machine" -%} 🤖 Call {{ who }}, answered by a machine
 {%- elif call.outcome -%} 🚫 Call {{ who }}, {{ "outcome " if call.outcome == "unknown" -}}
@@ -31,7 +34,8 @@ _PARTICULARS = """\
     call.tag] | select | join(" · ") }}
 {%- if call.missed and facts.customer_number %} · call back {{ facts.customer_number | link }}{% endif -%}"""
 
-#: One line: what happened, and with whom.
+#: One line: what happened, with whom, and of a missed call which one of its customer on that day. "Of the day" is right
+#: whenever it is read: news may wait for hours that open, and a record is read for years.
 HEADLINE = Template(_NAMES + _HEADLINE)
 
 #: One line: which number was called, when, how long it rang and was talked, and for a missed call a link to call back.

@@ -132,7 +132,7 @@ def settings(type_: str) -> str:
 
 
 def samples(type_: str) -> str:
-    """What the six sample calls read like at one plugin's destination."""
+    """What sample calls read like at one plugin's destination."""
     from tests.readings import page
 
     return page(type_)
@@ -200,10 +200,16 @@ def generated(text: str) -> str:
 
 def stale() -> Iterator[tuple[Path, str]]:
     """Yield every page that differs from what it should say, with that text."""
+    from tests.drawings import DRAWN, drawing
+
     for page in sorted(DOCS.rglob("*.md")):
         text = page.read_text(encoding="utf-8")
         if (fresh := generated(text)) != text:
             yield page, fresh
+    for type_ in DRAWN:
+        picture, fresh = DOCS / "pictures" / f"{type_}.svg", drawing(type_)
+        if not picture.exists() or fresh != picture.read_text(encoding="utf-8"):
+            yield picture, fresh
     # Made in a test's time, never by hand: what the first line of config.yaml names.
     if (fresh := schema()) != SCHEMA.read_text(encoding="utf-8"):
         yield SCHEMA, fresh

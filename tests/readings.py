@@ -1,4 +1,4 @@
-"""What people read of the six sample calls at each destination, for its page of the manual: the golden renderings."""
+"""What people read of sample calls at each destination, for its page of the manual: the golden renderings."""
 
 from __future__ import annotations
 
@@ -72,22 +72,25 @@ def _apprise(call: str) -> str:
 
 def said(type_: str, call: str) -> str:
     """Return what stands at a destination of *type_* when the sample *call* is over, as the people there read it."""
-    if type_ == "apprise":
-        return _apprise(call)
-    settings, read = _READERS[type_]
+    return _apprise(call) if type_ == "apprise" else _READERS[type_][1](sent(type_, call))
+
+
+def sent(type_: str, call: str) -> Any:
+    """Return the last Request, or SentMail, by which a destination of *type_* is told of the sample *call*."""
+    settings, _ = _READERS[type_]
     plugin = discover().plugins[type_].plugin
     http = RecordingHttp(Answer(200, {}, b'{"id": "1", "result": {"message_id": 1}}'))
     mail = RecordingMail()
     made = plugin(plugin.Settings.model_validate(settings), http, *([mail] if plugin.uses_mail else []))
     for delivery in deliveries(call, ends):
         made.deliver(delivery)
-    return read(mail.sent[-1] if plugin.uses_mail else http.requests[-1])
+    return mail.sent[-1] if plugin.uses_mail else http.requests[-1]
 
 
 def page(type_: str) -> str:
-    """Return the six sample calls as a block of the manual."""
+    """Return the six sample calls, and a third missed call of one customer on one day, as a block of the manual."""
     parts = []
-    for name in samples.names():
+    for name in (*samples.names(), "third try"):
         lines = [line for line in said(type_, name).splitlines() if line]
         parts += [f"{name if n == 0 else '':<11}{line}" for n, line in enumerate(lines)]
         parts.append("")

@@ -251,7 +251,7 @@ def test_call_ended_has_the_senders_field_names_and_the_facts_in_its_payload():
         "uuid": "c1", "event_type": "call_ended", "event_time": "2025-09-22T12:59:27.405Z",
         "event_payload": {
             "sequence": 1, "outcome": "answered", "missed": False, "answered": True,
-            "ring_seconds": 7.905, "talk_seconds": 161.0,
+            "ring_seconds": 7.905, "talk_seconds": 161.0, "calls_today": None, "missed_today": None,
         },
         "from": samples.CUSTOMER, "to": samples.OFFICE, "call_started": "2025-09-22T12:56:38.500Z",
         "call_answered": "2025-09-22T12:56:46.405Z", "call_completed": "2025-09-22T12:59:27.405Z",
@@ -286,6 +286,8 @@ def test_call_corrected_says_what_was_told_before():
         "answered": True,
         "ring_seconds": 20.0,
         "talk_seconds": 40.0,
+        "calls_today": None,
+        "missed_today": None,
         "previous_outcome": "no_answer",
         "previous_missed": True,
     }

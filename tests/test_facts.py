@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC
 from zoneinfo import ZoneInfo
 
@@ -35,12 +36,13 @@ def test_the_facts_of_an_event_are_these():
     }  # fmt: skip
 
 
-def test_only_our_own_events_say_ended_missed_and_outcome():
-    call = follow(*played("missed"))
+def test_only_our_own_events_say_ended_missed_outcome_and_how_often_the_customer_called():
+    call = replace(follow(*played("missed")), calls_today=3, missed_today=2)
     own = facts(call, ended_event(call, START + 30), OWN, zone=ZoneInfo("UTC"), region=None)
+    said = {"ended": True, "missed": True, "outcome": "no_answer", "calls_today": 3, "missed_today": 2}
 
-    assert (own["ended"], own["missed"], own["outcome"]) == (True, True, "no_answer")
-    assert not {"ended", "missed", "outcome"} & set(facts_of(*played("missed")))
+    assert said.items() <= own.items()
+    assert not said.keys() & facts_of(*played("missed")).keys()
 
 
 @pytest.mark.parametrize(
@@ -111,9 +113,10 @@ def test_rules_see_the_senders_fields_overlaid_by_the_facts():
 
 
 def test_a_sender_cannot_state_what_only_the_end_of_a_call_can():
-    event = make_event("ringing", missed=True, outcome="busy", ended=True)
+    stated = {"missed": True, "outcome": "busy", "ended": True, "calls_today": 3, "missed_today": 3}
+    event = make_event("ringing", **stated)
 
-    assert not {"ended", "missed", "outcome"} & set(subject(event, facts_of(event)))
+    assert not stated.keys() & set(subject(event, facts_of(event)))
 
 
 def test_facts_and_calls_are_json_values():
@@ -129,6 +132,6 @@ def test_a_call_for_templates_has_text_for_times_and_no_bookkeeping():
         "from": samples.CUSTOMER, "to": samples.OFFICE,
         "started_at": "2025-09-22T12:56:38.500Z", "answered_at": None, "ended_at": "2025-09-22T12:56:56.888Z",
         "answered": False, "machine": False, "outcome": "no_answer", "missed": True,
-        "ring_seconds": 18.388, "talk_seconds": None,
+        "ring_seconds": 18.388, "talk_seconds": None, "calls_today": None, "missed_today": None,
         "first_event_at": "2025-09-22T12:56:38.500Z", "last_event_at": "2025-09-22T12:56:56.888Z", "events": 3,
     }  # fmt: skip

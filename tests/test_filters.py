@@ -13,7 +13,7 @@ from tests import manual
 
 EXAMPLES = [row[1:] for row in manual.tables(manual.ROOT / "docs" / "templates.md")["Filters"]]
 EVENT = {"from": "18045961058", "to": "+442071234567", "tag": "<!channel>", "direction": None}
-FILTERS = ("phone", "duration", "time", "ago", "link", "mask")
+FILTERS = ("phone", "duration", "time", "ago", "ordinal", "link", "mask")
 
 
 def render(source: str, facts: dict[str, Any] | None = None, **options: Any) -> str:
@@ -111,6 +111,14 @@ def test_a_link_has_its_destinations_form_and_lets_no_other_text_by(source: str,
 
 def test_a_link_without_a_form_of_its_own_is_an_escaped_address() -> None:
     assert render("{{ event.to | link }}", escape=lambda value: f"[{value}]") == "[tel:+442071234567]"
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(1, "1st"), (2, "2nd"), (4, "4th"), (11, "11th"), (13, "13th"), (21, "21st"), (112, "112th"), (1000, "1000th")],
+)
+def test_an_ordinal_has_its_ending(number: int, text: str) -> None:
+    assert render("{{ " + str(number) + " | ordinal }}") == text
 
 
 @pytest.mark.parametrize(

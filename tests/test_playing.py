@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import math
 import random
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,6 +49,9 @@ rules:
   - name: late
     when: {late: true}
     send: [crm]
+  - name: again
+    when: {calls_today: {gte: 3}, missed_today: {gte: 2}}
+    send: [crm]
 always: [archive]
 unmatched: [crm]
 alerts: none
@@ -85,7 +90,7 @@ def a_busy_day(seed: int) -> list[CallEvent]:
     return sorted(events, key=lambda event: event.received_at)
 
 
-Made = tuple[str, bool, tuple[str, ...], bool, list[tuple[str, str | None]]]
+Made = tuple[str, bool, object, tuple[str, ...], bool, list[tuple[str, str | None]]]
 
 
 def decided(loaded: Config, events: list[CallEvent]) -> dict[str, list[Made]]:
@@ -95,19 +100,23 @@ def decided(loaded: Config, events: list[CallEvent]) -> dict[str, list[Made]]:
         decision = one.decision
         sends = sorted(((send.destination, send.rule) for send in decision.sends), key=str)
         made.setdefault(one.event.call_id, []).append(
-            (one.event.event_type, one.step.late, decision.rules, decision.unmatched, sends)
+            (one.event.event_type, one.step.late, counts(one.facts), decision.rules, decision.unmatched, sends)
         )
     return made
 
 
 def routed(loaded: Config, events: list[CallEvent]) -> dict[str, list[Made]]:
-    """What the worker's own routing makes of them. Before each event it has told every end that was due."""
+    """What the worker's own routing makes of them. It has told every end when it was due, and before the next event."""
+    waits = (0.0, loaded.settle, loaded.stale_after)
+    due = sorted({math.nextafter(event.received_at + wait, math.inf) for event in events for wait in waits})
     with closing(SqliteStore.open(loaded.data)) as store:
         store._db.execute("PRAGMA synchronous = OFF")
         with store.transaction():
             store.know(loaded.destinations, {})
             routing = Routing(store, loaded)
             for event in events:
+                while due and due[0] < event.received_at:
+                    routing.end_calls(due.pop(0))
                 routing.end_calls(math.nextafter(event.received_at, 0))
                 routing.route(Entry("phone", event.body, event.received_at, "192.0.2.1"), event.received_at)
             routing.end_calls(4e9, silent=False)
@@ -118,8 +127,14 @@ def routed(loaded: Config, events: list[CallEvent]) -> dict[str, list[Made]]:
         made: dict[str, list[Made]] = {}
         for row in reversed(reading.events(Filter(), 10_000)):
             sends = sorted(owed.get(row.id, []), key=str)
-            made.setdefault(row.call_id, []).append((row.event_type, row.late, tuple(row.rules), row.unmatched, sends))
+            made.setdefault(row.call_id, []).append(
+                (row.event_type, row.late, counts(row.facts), tuple(row.rules), row.unmatched, sends)
+            )
         return made
+
+
+def counts(facts: Mapping[str, Any]) -> object:
+    return facts.get("calls_today"), facts.get("missed_today")
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -130,6 +145,8 @@ def test_playing_decides_what_the_worker_decides(loaded: Config, seed: int) -> N
     assert played == routed(loaded, events)
     kinds = {kind for made in played.values() for kind, *_ in made}
     assert {CALL_ENDED, CALL_CORRECTED} <= kinds
+    # It rings from one customer all day and over midnight.
+    assert max(told[2][0] or 0 for made in played.values() for told in made) > 10
 
 
 def types(made: list[Decided]) -> list[str]:
@@ -178,3 +195,21 @@ def test_a_long_history_needs_the_memory_of_its_last_day(loaded: Config) -> None
 
     assert len(player._calls) <= 52
     assert len(player._looks) <= 2 * 52
+    assert sum(map(len, player._customers._calls.values())) <= 52
+
+
+def test_the_first_call_of_the_longest_day_counts_until_it_ends(loaded: Config) -> None:
+    # In London, summer time ended on 26 October 2025.
+    begins = 1_761_433_200.0
+    events = [*heard("missed", begins + 60, CALL), *heard("missed", begins + 90_000 - 600, OTHER)]
+    played = play(loaded.decider, events, stale_after=loaded.stale_after)
+
+    assert [counts(one.facts) for one in played if one.step.own] == [(1, 1), (2, 2)]
+
+
+def test_calls_that_overlap_are_counted_as_they_started(loaded: Config) -> None:
+    answered, missed = heard("answered", START, CALL), heard("missed", START + 20, OTHER)
+    events = sorted([*answered, *missed], key=lambda event: event.received_at)
+    played = play(loaded.decider, events, stale_after=loaded.stale_after)
+
+    assert {one.event.call_id: counts(one.facts) for one in played if one.step.own} == {OTHER: (2, 1), CALL: (1, 0)}

@@ -23,6 +23,8 @@ def told(delivery, template=None):
         ("busy", "🚫 Call to +44 7700 900123, busy\nfrom +44 20 7946 0958 · 2 Mar 14:05 · rang 2.7s · sales-callback"),
         ("cancelled", "🚫 Call to +44 7700 900123, cancelled\nfrom +44 20 7946 0958 · 2 Mar 14:05 · rang 12s · "
                       "sales-callback"),
+        ("third try", "📵 Missed call from +44 7700 900123, 3rd try of the day\nto +44 20 7946 0958 · 2 Mar 14:05 · "
+                      "rang 18s · call back tel:+447700900123"),
         ("withheld number", "📵 Missed call from an unknown number\nto +44 20 7946 0958 · 2 Mar 14:05 · rang 18s"),
     ],
 )  # fmt: skip
@@ -50,6 +52,24 @@ def test_a_call_that_goes_on_says_how_far_it_has_come():
 )
 def test_every_outcome_has_its_words(call, text):
     assert told(make_delivery(call={**make_delivery().call, **call}), HEADLINE) == text
+
+
+@pytest.mark.parametrize(
+    ("calls", "missed", "text"),
+    [
+        (None, None, ""),
+        (1, 1, ""),
+        (2, 2, ", 2nd try of the day"),
+        (2, 1, ", 2nd call of the day"),
+        (11, 11, ", 11th try of the day"),
+        (23, 7, ", 23rd call of the day"),
+    ],
+)
+def test_a_missed_call_says_which_of_the_day_it_is_where_there_were_others(calls, missed, text):
+    call = {**make_delivery().call, "calls_today": calls, "missed_today": missed}
+
+    assert told(make_delivery(call=call), HEADLINE) == f"📵 Missed call from +44 7700 900123{text}"
+    assert "of the day" not in told(make_delivery(call={**call, "missed": False, "outcome": "answered"}))
 
 
 def test_a_correction_says_that_it_is_one():

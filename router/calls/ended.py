@@ -62,6 +62,8 @@ def _payload(call: Call) -> dict[str, Any]:
         "answered": call.answered,
         "ring_seconds": call.ring_seconds,
         "talk_seconds": call.talk_seconds,
+        "calls_today": call.calls_today,
+        "missed_today": call.missed_today,
     }
     if call.ends_told:
         payload |= {"previous_outcome": call.told_outcome, "previous_missed": call.told_missed}

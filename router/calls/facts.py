@@ -17,7 +17,7 @@ from router.phone import Number
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 #: Facts that hold on ``call_ended`` and ``call_corrected`` alone.
-_OF_THE_END = ("ended", "missed", "outcome")
+_OF_THE_END = ("ended", "missed", "outcome", "calls_today", "missed_today")
 
 
 def facts(
@@ -42,15 +42,15 @@ def facts(
     - ``weekday``, ``date``: the day in *zone* on which the call started, or had its first event where that is not
       known, so that all events of a call agree.
     - ``hours``: the names of all *hours* that held then, sorted; absent where there are none at all.
-    - ``ended``, ``missed``, ``outcome``: on ``call_ended`` and ``call_corrected`` only.
+    - ``ended``, ``missed``, ``outcome``, ``calls_today``, ``missed_today``: on ``call_ended`` and ``call_corrected``
+      only; the last two as ``Call`` has them.
     """
     from_ = phone.parse(event.fields.get("from") or call.from_, region)
     to = phone.parse(event.fields.get("to") or call.to, region)
     customer = {"inbound": from_, "outbound": to}.get(call.direction or "")
     if customer and customer.e164 in own_numbers:
         customer = None
-    started_at = call.first_event_at if call.started_at is None else call.started_at
-    _, weekday, date = _minute(started_at // 60, zone)
+    _, weekday, date = wall_clock(call.began_at // 60, zone)
     found: dict[str, Any] = {
         "first": step.first,
         "late": step.late,
@@ -59,21 +59,22 @@ def facts(
         "talk_seconds": call.talk_seconds,
         "direction": call.direction,
         **_numbers(from_, to, customer),
-        "local_time": _minute(event.event_time // 60, zone)[0],
+        "local_time": wall_clock(event.event_time // 60, zone)[0],
         "weekday": weekday,
         "date": date,
         "timezone": str(zone),
     }
     if hours:
-        found["hours"] = names_that_hold(hours, started_at)
+        found["hours"] = names_that_hold(hours, call.began_at)
     if step.own:
         found |= {"ended": True, "missed": call.missed, "outcome": call.outcome}
+        found |= {"calls_today": call.calls_today, "missed_today": call.missed_today}
     return found
 
 
 # Many events are of one minute, and a wall clock is slow to ask.
 @functools.lru_cache(maxsize=4096)
-def _minute(minutes: float, zone: tzinfo) -> tuple[str, str, str]:
+def wall_clock(minutes: float, zone: tzinfo) -> tuple[str, str, str]:
     """Return the time, the weekday and the date on the wall clock of *zone*, so many minutes after 1970 began."""
     local = clock.local(minutes * 60, zone)
     return local.isoformat(timespec="minutes"), _WEEKDAYS[local.weekday()], local.date().isoformat()

@@ -56,6 +56,10 @@ class Call:
     ends_told: int = 0
     told_outcome: str | None = None
     told_missed: bool = False
+    #: The calls of its customer on its day, up to this one, and those of them that are missed, as counted when its end
+    #: was told; None before, and where nobody knows the customer.
+    calls_today: int | None = None
+    missed_today: int | None = None
     #: ``once: call`` rules that this call has used up.
     fired: frozenset[str] = field(default_factory=frozenset)
 
@@ -69,6 +73,11 @@ class Call:
         """Return the call whose ``values`` these are."""
         source, call_id, state, *rest = values
         return cls(source, call_id, CallState(state), *rest)
+
+    @property
+    def began_at(self) -> float:
+        """When it started, or had its first event where that is not known."""
+        return self.first_event_at if self.started_at is None else self.started_at
 
     def as_mapping(self) -> dict[str, Any]:
         """The call for templates and plugins: JSON values only, times as text, ``uuid`` for ``call_id``."""
@@ -89,6 +98,8 @@ class Call:
             "missed": self.missed,
             "ring_seconds": self.ring_seconds,
             "talk_seconds": self.talk_seconds,
+            "calls_today": self.calls_today,
+            "missed_today": self.missed_today,
             "first_event_at": clock.text(self.first_event_at),
             "last_event_at": clock.text(self.last_event_at),
             "events": self.events,
@@ -168,7 +179,7 @@ def _moved(known: Call, event: CallEvent, late: bool, own_numbers: Set[str], reg
     answered = answered_at is not None
     from_ = _newer(known.from_, fields.get("from"), late) or ""
     to = _newer(known.to, fields.get("to"), late) or ""
-    moved = _copied(known)
+    moved = copied(known)
     moved.state = max(
         known.state, _STATES.get(kind, CallState.SETUP), CallState.ANSWERED if answered else CallState.SETUP
     )
@@ -200,7 +211,7 @@ def concluded(call: Call, due_at: float) -> Call:
     ring_seconds: from ``call_started`` until it was answered, or until its end. talk_seconds: from the answer until the
     end. Never negative, and None where one of the two moments is not known.
     """
-    call = _copied(call)
+    call = copied(call)
     _conclude(call, due_at)
     return call
 
@@ -214,7 +225,8 @@ def _conclude(call: Call, due_at: float) -> None:
     call.end_due_at = _end_due_at(call, call.outcome, call.missed, due_at) if over else None
 
 
-def _copied(call: Call) -> Call:
+def copied(call: Call) -> Call:
+    """Return another call that is the same."""
     # dataclasses.replace takes four times as long, and this runs for every event.
     return Call(*_VALUES(call))
 

@@ -76,9 +76,10 @@ def command(
     texts, filled in, before the destination's own escaping.
 
     EVENT may also be a list of events, or have one a line: they are taken in this order, each received when it
-    happened. What is in EVENT is taken to be all that is heard of its call. Where that ends the call, callrouter's own
-    call_ended that would follow is explained, too, and its destinations count for --expect: in one event, a missed
-    call is one of type "completed" whose call_answered is null.
+    happened. What is in EVENT is taken to be all that is heard of its call, and of its customer on that day: for the
+    first call in it, calls_today is 1. Where that ends the call, callrouter's own call_ended that would follow is
+    explained, too, and its destinations count for --expect: in one event, a missed call is one of type "completed"
+    whose call_answered is null.
 
     A TIME without a zone is on the clock of timezone.
     """

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from router import clock
 from router.cli import options, screen
 from router.cli.screen import Cell, Column
 
@@ -115,8 +116,8 @@ def command(
     if since >= end:
         raise click.UsageError("--since must lie before --until.")
     comparison = Comparison(old, other, since=since, examples=examples)
-    # Calls that were under way at the beginning are known from their own events.
-    begin = since - max(old.stale_after, other.stale_after)
+    # Calls that were under way at the beginning are known from their own events, and count with all of their day.
+    begin = min(clock.midnight(since - one.stale_after, one.timezone) for one in (old, other))
     with options.reading(old) as store, screen.progress("Comparing", total=int(end - begin)) as advance:
         known = begin
         for event in _events(store, begin, end):

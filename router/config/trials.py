@@ -67,6 +67,7 @@ def trials(config: Config) -> tuple[Trial, ...]:
             trial.event_type,
             nulls,
             event["direction"],
+            decided.facts["customer_number"] is None,
             *map(decided.facts.get, ("answered", "missed", "outcome")),
         )
         found.setdefault(shape, trial)
@@ -77,6 +78,7 @@ def _decided(decider: Decider, types: Iterable[str]) -> Iterator[Decided]:
     for name in samples.names():
         yield from _call(decider, _events(name))
     yield from _call(decider, _events("missed", tag=None))
+    yield from _call(decider, _events("missed", **{"from": "anonymous"}))
     yield from _call(decider, _events("answered", tag=None, direction=None))
     documented = json.loads(samples.documented())
     for event_type in types:
@@ -97,5 +99,6 @@ def _call(decider: Decider, events: Iterable[Mapping[str, Any]]) -> Iterator[Dec
         call = decided.following
         yield decided
     if call is not None and call.outcome is not None:
+        call = decider.counted(call, lambda _: (0, 0))
         yield decider.decide_end(call, _AT)
         yield decider.decide_end(tell(call), _AT)

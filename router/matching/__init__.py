@@ -7,19 +7,21 @@ so that ``tag: {not: sales}`` holds for a call without a tag.** ``tag: {exists: 
 
 from __future__ import annotations
 
-from router.matching.checks import Check, Not, OneOf
+from router.matching.checks import Check, Exists, Not, OneOf
 from router.matching.conditions import Condition, Explained, Group, Part, Subject, Test, conjunction
 from router.matching.index import Index
 from router.matching.lists import ValueList
 from router.matching.logic import contradiction, disjoint, implies
 from router.matching.reading import Report, compile_when
-from router.matching.vocabulary import KEYS, OWN_FACTS
+from router.matching.vocabulary import COUNTS, KEYS, OWN_FACTS
 
 __all__ = [
+    "COUNTS",
     "KEYS",
     "OWN_FACTS",
     "Check",
     "Condition",
+    "Exists",
     "Explained",
     "Group",
     "Index",

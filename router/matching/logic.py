@@ -10,12 +10,13 @@ from router.event import OWN_TYPES
 from router.matching.checks import Check, Compare, Either, Every, Exists, Not, OneOf, Part, expression
 from router.matching.conditions import Condition, Group, Test, conjunction
 from router.matching.conditions import Part as ConditionPart
-from router.matching.vocabulary import OWN_FACTS, kind_of
+from router.matching.vocabulary import COUNTS, OWN_FACTS, kind_of
 
 _OWN = Test("event_type", OneOf(frozenset(OWN_TYPES)))
+_INBOUND = Test("direction", OneOf(frozenset({"inbound"})))
 #: What a missed call cannot be without.
 _MISSED = (
-    Test("direction", OneOf(frozenset({"inbound"}))),
+    _INBOUND,
     Test("outcome", Not(OneOf(frozenset({"answered", "machine"})))),
 )
 _TRUE = OneOf(frozenset({"true"}))
@@ -51,7 +52,7 @@ def _implied(tests: Iterable[Test]) -> list[Test]:
     given, added = list(tests), list[Test]()
     for test in given:
         if test.key in OWN_FACTS and _positive(test.check):
-            added.append(_OWN)
+            added += (_OWN, _INBOUND) if test.key in COUNTS else (_OWN,)
         if test.key == "missed" and test.check == _TRUE:
             added.extend(_MISSED)
     return [*given, *added]

@@ -65,7 +65,7 @@ class Values:
             return None
         if not self._are_texts(key, values):
             return None
-        if kind in ("seconds", "moment", "time"):
+        if kind in ("seconds", "count", "moment", "time"):
             return self._each(lambda one: self._compare(key, kind, "eq", one), values)
         exact: set[str] = set()
         patterns = []
@@ -256,7 +256,9 @@ class Values:
             limit: Any
             if kind == "seconds":
                 return Compare(word, _seconds(value), "seconds")  # type: ignore[arg-type]  # one of the words
-            if kind == "moment":
+            if kind == "count":
+                limit, scale = _count(value), "number"
+            elif kind == "moment":
                 limit, scale = _moment(value), "moment"
             elif kind == "date":
                 self._date(key, value)
@@ -297,6 +299,12 @@ def _time(value: str) -> str:
     if not _TIME.fullmatch(value):
         raise ValueError(f'"{value}" is no time of day; write for example 09:00 or 17:30')
     return str(value)
+
+
+def _count(value: str) -> float:
+    if not re.fullmatch(r"\d{1,6}", value):
+        raise ValueError(f'"{value}" is no count; write a whole number, for example 3')
+    return float(value)
 
 
 def _number(value: str) -> float:

@@ -6,10 +6,14 @@ from collections.abc import Mapping
 from typing import Literal
 
 #: Facts that hold on our own events alone.
-OWN_FACTS = ("ended", "missed", "outcome")
+OWN_FACTS = ("ended", "missed", "outcome", "calls_today", "missed_today")
+#: Those of them that count a customer's calls: unknown of a call that is not inbound.
+COUNTS = ("calls_today", "missed_today")
 
 #: How the values of a key are written and compared.
-Kind = Literal["choice", "truth", "number", "country", "text", "seconds", "moment", "date", "time", "hours", "open"]
+Kind = Literal[
+    "choice", "truth", "number", "country", "text", "seconds", "count", "moment", "date", "time", "hours", "open"
+]
 
 #: Keys with few possible values; event_type and source depend on the configuration.
 CHOICES: Mapping[str, tuple[str, ...]] = {
@@ -25,6 +29,7 @@ KINDS: Mapping[str, Kind] = {
     **dict.fromkeys(("customer_country", "from_country", "to_country"), "country"),
     **dict.fromkeys(("tag", "from", "to", "uuid"), "text"),
     **dict.fromkeys(("ring_seconds", "talk_seconds"), "seconds"),
+    **dict.fromkeys(COUNTS, "count"),
     **dict.fromkeys(("event_time", "call_started", "call_answered", "call_completed"), "moment"),
     "date": "date",
     "local_time": "time",
@@ -48,6 +53,7 @@ WORDS: Mapping[Kind, tuple[str, ...]] = {
     "country": ("not", "exists", "in"),
     "text": ("not", "exists", *_TEXTS),
     "seconds": ("not", "exists", *_COMPARISONS),
+    "count": ("not", "exists", *_COMPARISONS),
     "moment": ("not", "exists", *_COMPARISONS),
     "date": ("not", "exists", *_COMPARISONS, *_TEXTS),
     "time": ("not", "exists", *_COMPARISONS),

@@ -19,7 +19,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from router.calls import Call
+from router.calls import Call, Incoming
 from router.errors import Fault
 from router.store.alerting import AlertStore, Concern, Waiting
 from router.store.operating import Operating
@@ -230,6 +230,16 @@ class Store(AlertStore, Operating, Upkeep, Protocol):
 
     def keep_call(self, call: Call) -> None:
         """Insert or replace the call of the same source and id."""
+
+    def keep_incoming(self, call: Call, coming: Incoming | None) -> None:
+        """Keep the call as ``keep_call`` does, and as what it counts from now on; None: as nothing."""
+
+    def earlier_calls(self, coming: Incoming) -> tuple[int, int]:
+        """Return how many other calls that count with *coming* began before it or with it, and how many are missed.
+
+        Missed as they stand. At most ``MOST_COUNTED`` - 1 are looked at, so that it costs the same however many calls
+        are kept.
+        """
 
     def calls_to_end(self, now: float, stale_before: float, limit: int) -> list[Call]:
         """Return calls whose ``end_due_at`` has come, and open calls silent since before *stale_before*."""

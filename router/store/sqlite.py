@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from router.calls import Call
+from router.calls import Call, Incoming
 from router.errors import Fault, StoreError
 from router.store import (
     Attempt,
@@ -24,6 +24,7 @@ from router.store import (
     sqlite_destinations,
     sqlite_events,
     sqlite_operator,
+    sqlite_quarantine,
 )
 from router.store.alerting import Concern, Waiting
 from router.store.lock import Lock
@@ -31,7 +32,6 @@ from router.store.migrate import migrate
 from router.store.sqlite_alerts import Alerts
 from router.store.sqlite_deliveries import OLDEST_AGAIN, OLDEST_FIRST, Deliveries
 from router.store.sqlite_file import NAME, open_for_writing, refusal
-from router.store.sqlite_quarantine import SELECT as QUARANTINE
 from router.store.sqlite_quarantine import quarantined, said
 from router.store.sqlite_retention import Retention
 from router.store.sqlite_step import step
@@ -166,6 +166,15 @@ class SqliteStore:
             self._db.execute(sqlite_calls.UPDATE, [*sqlite_calls.values(call)[2:], number])
 
     @step
+    def keep_incoming(self, call: Call, coming: Incoming | None) -> None:
+        number = self._call_number(call.source, call.call_id) or self._insert_call(call)
+        sqlite_calls.keep_incoming(self._db, number, call, coming)
+
+    @step
+    def earlier_calls(self, coming: Incoming) -> tuple[int, int]:
+        return sqlite_calls.earlier(self._db, coming)
+
+    @step
     def calls_to_end(self, now: float, stale_before: float, limit: int) -> list[Call]:
         return sqlite_calls.to_end(self._db, now, stale_before, limit)
 
@@ -190,15 +199,11 @@ class SqliteStore:
 
     @step
     def quarantine(self, source: str, body: bytes, faults: Sequence[Fault], received_at: float, remote: str) -> int:
-        cursor = self._db.execute(
-            "INSERT INTO quarantine (source, received_at, remote, faults, body) VALUES (?, ?, ?, ?, ?)",
-            (source, received_at, remote, said(faults), body),
-        )
-        return _id(cursor)
+        return _id(self._db.execute(sqlite_quarantine.INSERT, (source, received_at, remote, said(faults), body)))
 
     @step
     def refused(self, quarantine_id: int) -> QuarantineRow | None:
-        row = self._db.execute(f"{QUARANTINE} WHERE id = ?", (quarantine_id,)).fetchone()
+        row = self._db.execute(f"{sqlite_quarantine.SELECT} WHERE id = ?", (quarantine_id,)).fetchone()
         return None if row is None else quarantined(row)
 
     @step

@@ -9,7 +9,7 @@ from dataclasses import fields
 from operator import attrgetter
 from typing import Any
 
-from router.calls import Call, CallState
+from router.calls import MOST_COUNTED, Call, CallState, Incoming
 
 _FIELDS = [field.name for field in fields(Call)]
 _ALL = attrgetter(*_FIELDS)
@@ -23,8 +23,10 @@ _QUOTED = [f'"{name}"' for name in _FIELDS]
 COLUMNS = ", ".join(f"call.{name}" for name in _QUOTED)
 WIDTH = len(_FIELDS)
 INSERT = f"INSERT INTO call ({', '.join(_QUOTED)}) VALUES ({', '.join('?' * WIDTH)})"  # noqa: S608 - our own names
+_SET = ", ".join(f"{name} = ?" for name in _QUOTED[2:])
 #: Takes ``values`` without the first two, then the row's number.
-UPDATE = f"UPDATE call SET {', '.join(f'{name} = ?' for name in _QUOTED[2:])} WHERE id = ?"  # noqa: S608 - our own names
+UPDATE = f"UPDATE call SET {_SET} WHERE id = ?"  # noqa: S608 - our own names
+_UPDATE_INCOMING = f"UPDATE call SET {_SET}, customer_number = ?, called_on = ?, called_at = ? WHERE id = ?"  # noqa: S608
 
 
 def values(call: Call) -> list[Any]:
@@ -53,3 +55,19 @@ def to_end(db: sqlite3.Connection, now: float, stale_before: float, limit: int) 
         (stale_before, limit - len(due)),
     )
     return [call_of(row) for row in (*due, *stale)]
+
+
+def keep_incoming(db: sqlite3.Connection, number: int, call: Call, coming: Incoming | None) -> None:
+    """Write *call* into row *number*, and as what it counts: that is in an index, which no other event is to touch."""
+    of = (None, None, None) if coming is None else (coming.number, coming.date, coming.at)
+    db.execute(_UPDATE_INCOMING, (*values(call)[2:], *of, number))
+
+
+def earlier(db: sqlite3.Connection, coming: Incoming) -> tuple[int, int]:
+    """Return how many other calls that count with *coming* began before it or with it, and how many are missed."""
+    calls, missed = db.execute(
+        "SELECT count(*), total(missed) FROM (SELECT missed FROM call WHERE called_on = ? AND customer_number = ?"
+        " AND source = ? AND called_at <= ? AND call_id <> ? LIMIT ?)",
+        (coming.date, coming.number, coming.source, coming.at, coming.call_id, MOST_COUNTED - 1),
+    ).fetchone()
+    return calls, int(missed)

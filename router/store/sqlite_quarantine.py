@@ -10,6 +10,7 @@ from router.errors import Fault
 from router.store import QuarantineRow
 
 SELECT = "SELECT id, source, received_at, remote, faults, body, readmitted_at FROM quarantine"
+INSERT = "INSERT INTO quarantine (source, received_at, remote, faults, body) VALUES (?, ?, ?, ?, ?)"
 
 
 def said(faults: Sequence[Fault]) -> str:

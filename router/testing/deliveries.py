@@ -80,13 +80,16 @@ _CALL = {
     "missed": True,
     "ring_seconds": 18.0,
     "talk_seconds": None,
+    "calls_today": 1,
+    "missed_today": 1,
     "first_event_at": "2026-03-02T14:05:00.000Z",
     "last_event_at": "2026-03-02T14:05:18.388Z",
     "events": 3,
 }
 
 #: What is different of a call that is not over.
-_GOING_ON = {"ended_at": None, "outcome": None, "missed": False, "ring_seconds": None}
+_GOING_ON: dict[str, Any] = {"ended_at": None, "outcome": None, "missed": False}
+_GOING_ON |= dict.fromkeys(("ring_seconds", "calls_today", "missed_today"))
 _STATES = {"call_setup": "setup", "ringing": "ringing", "early_media": "ringing", "answered": "answered"}
 
 #: What a caller may have put into a name or a tag, each against another kind of destination.
@@ -118,7 +121,7 @@ def make_delivery(
     body = json.dumps(fields).encode()
     known: dict[str, Any] = dict.fromkeys(FACTS) if alert else dict(FACTS)
     if event_type in ("call_ended", "call_corrected"):
-        known |= {"ended": True, "missed": True, "outcome": "no_answer"}
+        known |= {"ended": True, "missed": True, "outcome": "no_answer", "calls_today": 1, "missed_today": 1}
     delivery = Delivery(
         key="2f1c7c52",
         attempt=1,

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from router.calls import Call, ended_event, fall_silent, tell
+from router.calls import Call, counts_as_before, ended_event, fall_silent, tell
 from router.config import Config
 from router.deciding import Decided
 from router.errors import Fault, InvalidEvent, StoreError
@@ -135,13 +135,14 @@ class Routing:
         routed = self._add(decided, now)
         # What was known before has not been touched: a duplicate moves nothing.
         if not routed.duplicate:
-            self._keep(decided.following)
+            self._keep(decided.following, anew=not counts_as_before(known, decided.call))
         return routed
 
     def _tell(self, call: Call, now: float) -> Routed:
         following = call
         try:
-            decided = self._config.decider.decide_end(call, now)
+            decider = self._config.decider
+            decided = decider.decide_end(decider.counted(call, self._store.earlier_calls), now)
             routed, following = self._add(decided, now), decided.following
         except StoreError:
             raise
@@ -212,8 +213,11 @@ class Routing:
         self._withholding.judge(owed, decided.subject, now)
         return tuple(delivery for delivery in owed if delivery.ended is not None)
 
-    def _keep(self, call: Call) -> None:
-        self._store.keep_call(call)
+    def _keep(self, call: Call, *, anew: bool = False) -> None:
+        if anew:
+            self._store.keep_incoming(call, self._config.decider.incoming(call))
+        else:
+            self._store.keep_call(call)
         key = (call.source, call.call_id)
         self._recent[key] = call
         self._recent.move_to_end(key)

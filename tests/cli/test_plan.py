@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -132,6 +134,19 @@ def test_the_difference_is_there_for_scripts(run, week, new):
     lost = next(row for row in document["rows"] if row["lost"])
     assert (lost["destination"], lost["rule"]) == ("crm", "missed")
     assert [(one["change"], one["type"], one["call"]) for one in lost["examples"]] == [("lost", "call_ended", week[0])]
+
+
+def test_a_call_counts_with_those_of_its_day_before_the_time_that_is_looked_at(run, played, new):
+    noon = datetime.now(ZoneInfo("Europe/London")).replace(hour=12, minute=0, second=0, microsecond=0).timestamp()
+    noon -= 2 * 86400
+    for hours in (-11, 0, 1):
+        played.call("missed", at=noon + hours * 3600)
+    path = new(("{missed: true}", "{missed: true, calls_today: {lt: 3}}"))
+
+    ran = run("plan", path, "--since", f"{round(time.time() - noon - 1800)}s", "--format", "json")
+
+    (document,) = ran.json
+    assert (document["events"], document["lost"]) == (3, 1)
 
 
 @pytest.mark.parametrize("number", [0, 2])

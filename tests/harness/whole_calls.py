@@ -41,16 +41,26 @@ def _withheld() -> list[samples.Timed]:
     return [samples.Timed(timed.after, {**timed.event, **nothing}) for timed in played]
 
 
+def _third_try() -> list[samples.Timed]:
+    """Two missed calls of the same customer earlier that day, and a third."""
+    tries = []
+    for number, before in ((1, 7200.0), (2, 1800.0)):
+        played = samples.play("missed", started_at=START - before, uuid=f"0000000{number}-f35c-488c-867b-86fb012c4415")
+        tries += [samples.Timed(timed.after - before, timed.event) for timed in played]
+    return [*tries, *samples.play("missed", started_at=START, uuid=UUID)]
+
+
 def _sample(name: str) -> Callable[[], list[samples.Timed]]:
     return lambda: samples.play(name, started_at=START, uuid=UUID)
 
 
-#: The six sample calls, and four that people meet.
+#: The six sample calls, and others that people meet. Where a call has others before it, it is the last.
 CALLS: dict[str, Callable[[], list[samples.Timed]]] = {
     **{name: _sample(name) for name in samples.names()},
     "transferred": _transferred,
     "out of order": _out_of_order,
     "withheld number": _withheld,
+    "third try": _third_try,
 }
 
 
@@ -68,7 +78,7 @@ def deliveries(name: str, only: Only = lambda _: True) -> list[Delivery]:
         event.read(json.dumps(one.event).encode(), "wavix", START + at) for one, at in zip(timed, received, strict=True)
     ]
     made = (_delivery(n, decided) for n, decided in enumerate(play(_DECIDER, events, stale_after=14400.0)))
-    return [delivery for delivery in made if only(delivery)]
+    return [delivery for delivery in made if delivery.event["uuid"] == UUID and only(delivery)]
 
 
 def _delivery(number: int, decided: Decided) -> Delivery:

@@ -63,6 +63,9 @@ def test_a_narrower_condition_implies_a_wider_one_and_not_the_other_way_round(on
     [
         ({"all": [{"tag": "a"}, {"tag": "b"}]}, "tag would have to be a and b"),
         ({"direction": "outbound", "missed": "true"}, "direction would have to be outbound and inbound"),
+        ({"direction": "outbound", "calls_today": "3"}, "direction would have to be outbound and inbound"),
+        ({"event_type": "ringing", "missed_today": {"gt": "1"}}, "event_type would have to be"),
+        ({"calls_today": {"gte": "3", "lt": "2"}}, "at least 3 and less than 2"),
         ({"outcome": "answered", "missed": "true"}, "outcome would have to be answered and not answered or machine"),
         ({"tag": {"prefix": "a", "not": {"prefix": "a"}}}, "tag would have to be prefix a and not prefix a"),
         ({"ring_seconds": {"gt": "30", "lt": "20"}}, "more than 30s and less than 20s"),

@@ -10,6 +10,7 @@ from router.matching import Condition, ValueList, compile_when
 
 CALL = {
     "event_type": "on_call_event", "tag": "sales-uk", "from": "442071234567", "customer_number": "+442071234567",
+    "calls_today": 3, "missed_today": 2,
     "customer_country": "GB", "ring_seconds": 20.0, "talk_seconds": None, "date": "2026-12-24", "weekday": "thu",
     "local_time": "2026-12-24T17:45+00:00", "hours": ["business", "long"], "machine_detected": False,
     "call_started": "2026-12-24T17:45:00.000Z", "campaign": {"id": 7, "names": ["a", "b"]},
@@ -112,6 +113,10 @@ def test_a_list_of_numbers_may_have_wildcards() -> None:
         ({"ring_seconds": {"lt": "1m", "gt": "500ms"}}, True),
         ({"ring_seconds": "20"}, True),
         ({"ring_seconds": ["5s", "20s"]}, True),
+        ({"calls_today": "3"}, True),
+        ({"calls_today": ["1", "2"]}, False),
+        ({"calls_today": {"gte": "3", "lt": "10"}, "missed_today": {"gt": "2"}}, False),
+        ({"missed_today": {"not": "3"}}, True),
         ({"call_started": {"gt": "2026-12-24T17:44:59Z"}}, True),
         ({"call_started": {"lt": "2026-12-24T18:45:00+01:00"}}, False),
         ({"date": "2026-12-24"}, True),
@@ -139,6 +144,7 @@ def test_durations_moments_dates_and_hours_are_compared_as_what_they_are(when: d
 MISSING = [
     {"tag": "a"}, {"tag": "*"}, {"tag": {"prefix": "a"}}, {"tag": {"suffix": "a"}}, {"tag": {"contains": "a"}},
     {"tag": {"regex": ".*"}}, {"tag": {"in": "teams"}}, {"tag": {"exists": "true"}}, {"talk_seconds": {"lt": "5"}},
+    {"calls_today": "0"}, {"missed_today": {"lt": "5"}},
     {"talk_seconds": "0"}, {"customer_number": {"country": "GB"}}, {"customer_number": {"in": "vip"}},
     {"event_payload.type": "None"}, {"event_payload.a.b.c": {"gt": "0"}}, {"event.extra": "null"}, {"date": "*"},
     {"hours": "business"}, {"call_answered": {"gt": "1970-01-01T00:00:00Z"}}, {"local_time": {"gte": "00:00"}},

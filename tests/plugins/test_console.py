@@ -28,6 +28,11 @@ def console(**settings) -> Console:
             "14:05 call answered  +44 7700 900123 → +44 20 7946 0958  rang 18s  talked 2m 41s",
         ),
         (
+            "call_ended",
+            {"calls_today": 3, "missed_today": 2},
+            "14:05 missed call  +44 7700 900123 → +44 20 7946 0958  3rd call of the day  rang 18s",
+        ),
+        (
             "call_corrected",
             {"missed": False, "outcome": "no_answer", "ring_seconds": None},
             "14:05 corrected: call no answer  +44 7700 900123 → +44 20 7946 0958",

@@ -52,6 +52,8 @@ def test_a_missed_call_wakes_somebody_who_can_see_at_once_whom_to_call_back():
                 "started at": "2026-03-02T14:05:00.000Z",
                 "ended at": "2026-03-02T14:05:18.388Z",
                 "ring seconds": 18.388,
+                "calls today": 1,
+                "missed today": 1,
                 "uuid": "5dccb6b0-f35c-488c-867b-86fb012c4415",
             },
         },

@@ -11,6 +11,7 @@ import sys
 
 import pytest
 
+from router.calls import Call, Incoming
 from router.errors import AlreadyRunning, StoreError
 from router.store import Filter, HistoryRow, NewDelivery, State
 from router.store.migrate import SQLITE, migrations
@@ -260,6 +261,30 @@ def _plans(store: SqliteStore | SqliteReading, statements: list[str]) -> list[st
             rows = store._db.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall()
             plans += [row[3] for row in rows if re.search("delivery|event|TEMP", row[3])]
     return plans
+
+
+def test_how_often_a_customer_called_is_one_question_to_an_index(store):
+    coming = Incoming("wavix", "c1", "+442079460001", "2025-09-22", 90_000.0)
+
+    [statement] = _statements(store, lambda: store.earlier_calls(coming), "SELECT")
+    plan = [row[3] for row in store._db.execute(f"EXPLAIN QUERY PLAN {statement}")]
+    found = "called_on=? AND customer_number=? AND source=? AND called_at<?"
+    assert [one for one in plan if " call" in one] == [f"SEARCH call USING INDEX call_customer ({found})"]
+
+
+def test_no_event_of_a_call_touches_that_index_again(store):
+    store.keep_call(Call("wavix", "c1"))
+    [statement] = _statements(store, lambda: store.keep_call(Call("wavix", "c1", missed=True)), "UPDATE call")
+
+    assert not {"customer_number", "called_at", "called_on"} & set(re.findall(r"\w+", statement))
+
+
+def _statements(store, work, beginning):
+    asked = []
+    store._db.set_trace_callback(asked.append)
+    work()
+    store._db.set_trace_callback(None)
+    return [one for one in asked if one.startswith(beginning)]
 
 
 WORK = {
