@@ -54,7 +54,7 @@ def load(
 
     With *to_look*, a variable that is not set here is no mistake: the daemon has its own environment, and whoever asks
     it how things stand need not know its secrets. What lacks one is then left out (``unset`` says which), so
-    that nothing may be let in or sent by such a configuration.
+    that nothing may be let in by such a configuration, and nothing sent to a destination that it disables.
     """
     with _no_collections():
         files = Files(snapshot)
