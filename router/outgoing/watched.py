@@ -26,6 +26,8 @@ SHOWN = 4096
 _BY_ACCIDENT = 3
 
 _HIDDEN = "<secret>"
+#: Headers that are secrets, whoever put them there.
+_CREDENTIALS = {"authorization", "proxy-authorization", "cookie"}
 #: What an answer, a form or a query has under such a name is for the machine that asked alone: an access token, mostly.
 _TELLING = re.compile(
     r"""(?ix)
@@ -109,7 +111,10 @@ class _WatchedHttp(RequestsHttp):
         before, self.heard = self.heard, None
         answer = super()._exchanged(request)
         asked.heard, self.heard = self.heard, self.heard or before
-        asked.failure = answer if isinstance(answer, DeliveryFailed) else None
+        if isinstance(answer, DeliveryFailed):
+            asked.failure = answer
+        elif asked.heard is None:  # an answer that is for nobody's eyes
+            asked.heard = Heard(answer.status, answer.headers, b"", self._exchange.passed())
         return answer
 
 
@@ -135,7 +140,8 @@ def _request(asked: Asked, redact: Redaction) -> dict[str, Any]:
         "method": asked.method,
         "url": _address(asked.url, redact),
         "headers": {
-            name: _HIDDEN if isinstance(value, Secret) else redact(value) for name, value in asked.headers.items()
+            name: _HIDDEN if isinstance(value, Secret) or name.lower() in _CREDENTIALS else redact(value)
+            for name, value in asked.headers.items()
         },
         "body": text,
         "cut": cut,

@@ -60,7 +60,7 @@ def test_a_secret_of_the_settings_is_shown_nowhere_however_it_is_written(recorde
 
 
 def test_a_token_that_was_answered_is_shown_neither_there_nor_where_it_was_used(recorder):
-    answer = b'{"access_token": "00Dgranted", "refresh": 3, "id_token": "eyJhb", "token_type": "Bearer"}'
+    answer = b'{"access_token": "00Dgranted", "refresh": 3, "id_token": "eyJhb", "also": "00Dgranted"}'
     recorder.judge(lambda request: Reply(200, answer))
     watch = Watch()
     http = watch.http(timeout=5.0)
@@ -81,9 +81,12 @@ def test_of_a_secret_address_only_the_host_is_shown(recorder):
     http = watch.http(timeout=5.0)
     http.request("POST", Secret(f"http://me:pass@{host}/services/T0/xyz?sig=1"))
     http.request("POST", Secret(f"http://{host}/"))
-    http.request("POST", f"http://me:pass@{host}/open?token=abc&page=2")
+    http.request("POST", f"http://me:pass@{host}/open?token=abc&page=2", headers={"Authorization": "Basic plain"})
 
-    urls = [one["url"] for one in watch.shown([])]
+    shown = watch.shown([])
+    urls = [one["url"] for one in shown]
+
+    assert shown[2]["headers"]["Authorization"] == "<secret>"
 
     assert urls == [f"http://{host}/<secret>", f"http://{host}", f"http://{host}/open?token=<secret>&page=2"]
 
