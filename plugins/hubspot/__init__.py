@@ -25,7 +25,7 @@ from router.crm import (
     json_of,
     significant,
 )
-from router.plugin import DeliveryFailed, PermanentFailure, Secret, TemporaryFailure, setting
+from router.plugin import DeliveryFailed, PermanentFailure, Secret, TemporaryFailure, Trial, setting
 
 #: By these properties HubSpot knows a call, and a contact of our making, again. They stand in a group of their own.
 CALL_KEY, CONTACT_KEY, GROUP = "callrouter_call", "callrouter_number", "callrouter"
@@ -58,6 +58,7 @@ class Hubspot(Crm[HubspotSettings]):
 
     type = "hubspot"
     Settings = HubspotSettings
+    trial = Trial(says={"results": [{"id": "1"}]})
     note_is_html = True
 
     def headers(self) -> Mapping[str, str | Secret]:

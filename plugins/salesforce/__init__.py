@@ -29,7 +29,15 @@ from router.crm import (
     join,
     json_of,
 )
-from router.plugin import DeliveryFailed, DestinationUnusable, PermanentFailure, Secret, TemporaryFailure, setting
+from router.plugin import (
+    DeliveryFailed,
+    DestinationUnusable,
+    PermanentFailure,
+    Secret,
+    TemporaryFailure,
+    Trial,
+    setting,
+)
 
 #: Seconds: the limit counts the requests of the last 24 hours, so a few are free soon.
 _LIMITED = 1800.0
@@ -65,6 +73,8 @@ class Salesforce(GrantedCrm[SalesforceSettings]):
 
     type = "salesforce"
     Settings = SalesforceSettings
+    trial = Trial(says={"access_token": "s3cret-access", "instance_url": "https://example.my.salesforce.com",
+                        "searchRecords": [], "records": [], "id": "1", "success": True})  # fmt: skip
     #: Until the org refuses the fields that go with it.
     _has_call_center = True
 

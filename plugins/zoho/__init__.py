@@ -25,7 +25,15 @@ from router.crm import (
     join,
     json_of,
 )
-from router.plugin import DeliveryFailed, DestinationUnusable, PermanentFailure, Secret, TemporaryFailure, setting
+from router.plugin import (
+    DeliveryFailed,
+    DestinationUnusable,
+    PermanentFailure,
+    Secret,
+    TemporaryFailure,
+    Trial,
+    setting,
+)
 
 #: What Zoho lets nobody change in a call that is over.
 _FIXED = ("Call_Type", "Call_Start_Time", "Owner")
@@ -56,6 +64,9 @@ class Zoho(GrantedCrm[ZohoSettings]):
 
     type = "zoho"
     Settings = ZohoSettings
+    trial = Trial(
+        says={"access_token": "s3cret-access", "data": [{"id": "1", "code": "SUCCESS", "details": {"id": "1"}}]}
+    )
     scheme = "Zoho-oauthtoken"
 
     def credentials(self) -> Hashable:
