@@ -21,7 +21,7 @@ from router.config.fields import Fields
 from router.config.files import Files, Snapshot
 from router.config.hours import HoursReader
 from router.config.lists import read_lists
-from router.config.located import Block, Text
+from router.config.located import Block, Items, Text
 from router.config.model import Address, Config
 from router.config.overrides import OverrideReader
 from router.config.problems import Place, Problems
@@ -66,6 +66,20 @@ def load(
         config = _Loader(root, path, files, certificates, problems).config(registry)
         problems.raise_errors()
         return replace(config, unset=tuple(variables.unset) if to_look else (), snapshot=files.read_so_far)
+
+
+def plugin_folders(path: Path) -> list[Path]:
+    """Return the folders that ``plugins:`` names in a configuration that need not be right otherwise.
+
+    They need not exist. Raises ConfigError where *path* cannot be read.
+    """
+    files = Files(None)
+    problems, root = read_first(path, files)
+    include(root, path, files, problems)
+    named = root.get("plugins")
+    entries = named.get("folders") if isinstance(named, Block) else None
+    texts = entries if isinstance(entries, Items) else [entries]
+    return [path.resolve().parent / text for text in texts if isinstance(text, Text) and text]
 
 
 @contextmanager

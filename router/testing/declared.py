@@ -9,12 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pydantic.fields import FieldInfo
-
 from router.config.schema import schema
 from router.plugin import Plugin, Settings
 from router.registry import Found, Registry
-from router.secret import Secret
+from router.secret import holds_secrets
 from router.testing.attempting import shortly
 
 #: A setting with such a name is a secret.
@@ -55,7 +53,7 @@ def settings_described(plugin: type[Plugin[Any]]) -> Iterator[str]:
 def secrets_declared(plugin: type[Plugin[Any]]) -> Iterator[str]:
     """Yield the settings that are secrets by their names, and are not declared so."""
     for name, field in plugin.Settings.model_fields.items():
-        if _SECRET.search(name) and not _holds_secrets(field) and field.annotation is not bool:
+        if _SECRET.search(name) and not holds_secrets(field.annotation) and field.annotation is not bool:
             yield f"the setting {name} is a secret by its name: its type must be Secret"
 
 
@@ -73,12 +71,3 @@ def documented(plugin: type[Plugin[Any]], page: Path | None) -> Iterator[str]:
     for name, field in plugin.Settings.model_fields.items():
         if f"`{field.alias or name}`" not in text:
             yield f"its page {page.name} does not name the setting `{field.alias or name}`"
-
-
-def _holds_secrets(field: FieldInfo) -> bool:
-    def holds(annotation: Any) -> bool:
-        if isinstance(annotation, type) and issubclass(annotation, Secret):
-            return True
-        return any(map(holds, getattr(annotation, "__args__", ())))
-
-    return holds(field.annotation)
