@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC
@@ -109,7 +109,7 @@ class _Loader:
         listen, admin = self._listeners()
         folders = self._plugin_folders()
         registry = registry or discover(folders)
-        self._report_broken(registry)
+        self._report_broken(registry, folders)
         region = fields.read("region", scalars.region)
         timezone = fields.read("timezone", scalars.timezone, UTC)
         hours = HoursReader(timezone, self._path.parent, self._files, problems).read(fields)
@@ -202,9 +202,10 @@ class _Loader:
             raise ValueError(f'there is no folder "{value}"')
         return path
 
-    def _report_broken(self, registry: Registry) -> None:
+    def _report_broken(self, registry: Registry, folders: Sequence[Path]) -> None:
         at: Any = self._fields.key("plugins") if "plugins" in self._root else Place(1, 1)
         for place, reason in registry.broken.items():
             # Where the operator asked for a folder, half of it is not what was asked for.
-            report = self._problems.error if "plugins" in self._root else self._problems.warning
+            asked_for = any(Path(place).is_relative_to(folder) for folder in folders)
+            report = self._problems.error if asked_for else self._problems.warning
             report(at, f"plugin {place} cannot be used: {reason}")
