@@ -223,6 +223,19 @@ def test_what_the_rules_do_not_send_there_is_tried_and_said(run, written, record
     assert recorder.requests[0].json()["event_payload"]["outcome"] == "answered"
 
 
+def test_of_several_events_that_are_sent_there_the_last_is_tried(run, written, folder, recorder):
+    written(http(recorder))
+    config = folder / "config.yaml"
+    config.write_text(
+        config.read_text().replace("unmatched:", "always: [crm]\nunmatched:").replace("missed: true", "tag: x")
+    )
+
+    ran = run("try", "crm")
+
+    assert recorder.requests[0].json()["event_type"] == "completed"
+    assert "asked  by always:" in ran.out
+
+
 def test_a_rules_own_text_is_what_is_tried(run, written, folder, recorder):
     written(http(recorder), "  loud: {type: console}\n")
     config = folder / "config.yaml"

@@ -64,13 +64,16 @@ def test_a_token_that_was_answered_is_shown_neither_there_nor_where_it_was_used(
     recorder.judge(lambda request: Reply(200, answer))
     watch = Watch()
     http = watch.http(timeout=5.0)
-    token = json.loads(http.request("POST", recorder.url, body=b"grant_type=refresh").body)["access_token"]
+    token = json.loads(http.request("POST", recorder.url, body=b"grant_type=refresh&refresh_token=1000.old").body)[
+        "access_token"
+    ]
     http.request("GET", recorder.url + "records?q=7", headers={"Authorization": Secret(f"Bearer {token}")})
 
     said = json.dumps(watch.shown([]))
 
     assert "00Dgranted" not in said
     assert "eyJhb" not in said
+    assert "1000.old" not in said
     assert "grant_type=refresh" in said
     assert "records?q=7" in said
 
