@@ -64,9 +64,7 @@ class Zoho(GrantedCrm[ZohoSettings]):
 
     type = "zoho"
     Settings = ZohoSettings
-    trial = Trial(
-        says={"access_token": "s3cret-access", "data": [{"id": "1", "code": "SUCCESS", "details": {"id": "1"}}]}
-    )
+    trial = Trial(says={"access_token": "s3cret", "data": [{"id": "1", "code": "SUCCESS", "details": {"id": "1"}}]})
     scheme = "Zoho-oauthtoken"
 
     def credentials(self) -> Hashable:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
+import json as json_format
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.policy import default as default_policy
 from typing import Any
-from urllib.parse import quote, quote_plus, urlsplit
+from urllib.parse import SplitResult, quote, quote_plus, urlsplit
 
+from router import __version__
 from router.errors import DeliveryFailed
 from router.outgoing.client import RequestsHttp
 from router.outgoing.kept import Heard, kept
@@ -43,9 +44,8 @@ class Asked:
     """One request, and what came of it."""
 
     method: str
-    host: str
     url: str | Secret
-    #: As they left; those that were given as secrets still are.
+    #: As they left, but for what every request has; those that were given as secrets still are.
     headers: Mapping[str, str | Secret]
     body: bytes
     heard: Heard | None = None
@@ -101,21 +101,35 @@ class _WatchedHttp(RequestsHttp):
         super().__init__(**how)
         self._watch = watch
 
-    def _exchanged(self, request: Any) -> Answer | DeliveryFailed:
-        url, given = self._asked
-        own = {name.lower(): value for name, value in (given or {}).items()}
-        headers = {name: own.get(name.lower(), value) for name, value in request.headers.items()}
-        asked = Asked(request.method, request.host, url, headers, request.body or b"")
+    def request(
+        self,
+        method: str,
+        url: str | Secret,
+        *,
+        headers: Mapping[str, str | Secret] | None = None,
+        json: Any = None,
+        body: bytes | None = None,
+        **more: Any,
+    ) -> Answer:
+        fields: dict[str, str | Secret] = {"User-Agent": f"callrouter/{__version__}", **(headers or {})}
+        if json is not None:
+            body = json_format.dumps(json, ensure_ascii=False, separators=(",", ":")).encode()
+            fields = {"Content-Type": "application/json", **fields}
+        asked = Asked(method, url, fields, body or b"")
         self._watch.seen.append(asked)
-        self._watch.begins(request.host)
+        self._watch.begins(_split(url).netloc.rpartition("@")[2])
         before, self.heard = self.heard, None
-        answer = super()._exchanged(request)
-        asked.heard, self.heard = self.heard, self.heard or before
-        if isinstance(answer, DeliveryFailed):
-            asked.failure = answer
-        elif asked.heard is None:  # an answer that is for nobody's eyes
-            asked.heard = Heard(answer.status, answer.headers, b"", self._exchange.passed())
-        return answer
+        try:
+            answer = super().request(method, url, headers=fields, body=body, **more)
+        except DeliveryFailed as ex:
+            asked.failure = ex
+            raise
+        else:
+            # Some answers are for nobody's eyes, and are not kept.
+            self.heard = self.heard or Heard(answer.status, answer.headers, b"", 0.0)
+            return answer
+        finally:
+            asked.heard, self.heard = self.heard, self.heard or before
 
 
 class _WatchedMail(SmtpMail):
@@ -175,7 +189,7 @@ def _mail(mailed: Mailed, redact: Redaction) -> dict[str, Any]:
 
 def _address(url: str | Secret, redact: Redaction) -> str:
     """Return where a request went. Of an address that is a secret, only whom it belongs to."""
-    split = urlsplit(url.reveal() if isinstance(url, Secret) else url)
+    split = _split(url)
     whole = f"{split.scheme}://{split.netloc.rpartition('@')[2]}"
     if isinstance(url, Secret):
         return f"{whole}/{_HIDDEN}" if split.path.strip("/") or split.query else whole
@@ -183,10 +197,17 @@ def _address(url: str | Secret, redact: Redaction) -> str:
     return f"{whole}{rest}?{_cover(redact(split.query))}" if split.query else whole + rest
 
 
+def _split(url: str | Secret) -> SplitResult:
+    try:
+        return urlsplit(url.reveal() if isinstance(url, Secret) else url)
+    except ValueError:
+        return SplitResult("", "", "", "", "")
+
+
 def _text(body: bytes, redact: Redaction) -> tuple[str, bool]:
     """Return the beginning of *body* for a person to read, and whether it goes on."""
     try:
-        text = json.dumps(redacted(json.loads(body), redact), ensure_ascii=False)
+        text = json_format.dumps(redacted(json_format.loads(body), redact), ensure_ascii=False)
     except (ValueError, RecursionError):
         text = redact(body.decode("utf-8", "replace"))
     text = _cover(text)
@@ -213,4 +234,4 @@ def _cover(text: str) -> str:
 def _spelled(secrets: Iterable[str]) -> Iterator[str]:
     """Yield *secrets*, and each as a form and as JSON has it."""
     for secret in secrets:
-        yield from {secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1]}
+        yield from {secret, quote(secret, safe=""), quote_plus(secret), json_format.dumps(secret)[1:-1]}

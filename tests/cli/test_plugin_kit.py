@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -79,7 +80,7 @@ def test_a_new_plugin_keeps_the_contract_and_is_documented(pigeon, run, folder):
 
     assert ran.code == 0, ran.out
     assert ran.out.startswith("pigeon (my_plugins/pigeon.py, version 0.1.0)\n")
-    assert "Of 12 points 12 hold." in ran.out
+    assert re.search(r"^Of (\d+) points \1 hold\.$", ran.out, re.MULTILINE)
     (folder / "my_plugins" / "pigeon.md").write_text("# pigeon\n")
     assert "does not name the setting `url`" in run("plugins", "check", "pigeon", "--folder", "my_plugins").out
 
@@ -177,7 +178,7 @@ def test_what_does_not_hold_is_said_with_what_to_do(run, folder):
     assert "      it brought a secret to light: a call_ended event" in ran.out
     assert "      → Declare it as Secret" in ran.out
     assert "no  it is documented" in ran.out
-    assert "Of 12 points 10 hold, 2 do not." in ran.out
+    assert re.search(r"^Of \d+ points \d+ hold, 2 do not\.$", ran.out, re.MULTILINE)
     assert "s3cret" not in ran.out
 
 
