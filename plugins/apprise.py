@@ -21,6 +21,7 @@ from router.plugin import (
     Settings,
     Template,
     TemporaryFailure,
+    Trial,
     setting,
     story,
 )
@@ -71,6 +72,7 @@ class Apprise(Plugin[AppriseSettings]):
 
     type = "apprise"
     Settings = AppriseSettings
+    trial = Trial({"url": "json://calls:s3cret-password@127.0.0.1:9/s3cret-path"})
     # People read what comes from top to bottom.
     order = "call"
 

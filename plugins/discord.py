@@ -23,6 +23,7 @@ from router.plugin import (
     Settings,
     Template,
     TemporaryFailure,
+    Trial,
     setting,
     story,
 )
@@ -60,6 +61,7 @@ class Discord(Plugin[DiscordSettings]):
 
     type = "discord"
     Settings = DiscordSettings
+    trial = Trial({"url": "https://discord.com/api/webhooks/1/s3cret-token"}, says={"id": "1"})
     uses_receipts = True
     order = "call"
 

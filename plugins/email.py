@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from router.plugin import HEADLINE, Delivery, MailServer, Plugin, Secret, Settings, Template, setting, story
+from router.plugin import HEADLINE, Delivery, MailServer, Plugin, Secret, Settings, Template, Trial, setting, story
 
 #: A subject is read on a telephone, in a list.
 MAX_SUBJECT = 200
@@ -78,6 +78,7 @@ class Email(Plugin[EmailSettings]):
 
     type = "email"
     Settings = EmailSettings
+    trial = Trial({"user": "calls", "password": "s3cret-password"})
     uses_mail = True
     # People read a thread from top to bottom.
     order = "call"

@@ -21,6 +21,7 @@ from router.plugin import (
     Settings,
     Template,
     TemporaryFailure,
+    Trial,
     setting,
 )
 
@@ -77,6 +78,7 @@ class PagerDuty(Plugin[PagerDutySettings]):
 
     type = "pagerduty"
     Settings = PagerDutySettings
+    trial = Trial({"key": "s3cretabcdef0123456789abcdef0123"})
     # One call is one dedup_key.
     repeatable = True
     # A resolve before its trigger would leave an incident open for ever.

@@ -13,7 +13,15 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, field_validator
 
 from router.crm import CallFacts, Contact, Crm, CrmSettings, Known, Number, https, identifier, join, significant
-from router.plugin import DeliveryFailed, DestinationUnusable, PermanentFailure, Secret, TemporaryFailure, setting
+from router.plugin import (
+    DeliveryFailed,
+    DestinationUnusable,
+    PermanentFailure,
+    Secret,
+    TemporaryFailure,
+    Trial,
+    setting,
+)
 
 #: A page of activities, and how many pages are looked through for one.
 PAGE, PAGES = 500, 20
@@ -46,6 +54,7 @@ class Pipedrive(Crm[PipedriveSettings]):
 
     type = "pipedrive"
     Settings = PipedriveSettings
+    trial = Trial(says={"success": True, "data": {"id": 1, "items": []}})
     note_is_html = True
 
     def headers(self) -> Mapping[str, str | Secret]:

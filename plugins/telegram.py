@@ -21,6 +21,7 @@ from router.plugin import (
     Settings,
     Template,
     TemporaryFailure,
+    Trial,
     setting,
     story,
 )
@@ -56,8 +57,7 @@ class TelegramSettings(Settings):
         "The id of the chat, or the `@name` of a public channel.", example='"-1001234567890"'
     )
     text: Template = setting(
-        "The message, in Telegram's HTML. By default how the call stands.",
-        default=story("<b>", "</b>"),
+        "The message, in Telegram's HTML. By default how the call stands.", default=story("<b>", "</b>")
     )
 
 
@@ -66,6 +66,7 @@ class Telegram(Plugin[TelegramSettings]):
 
     type = "telegram"
     Settings = TelegramSettings
+    trial = Trial({"token": "123456789:s3cret-token"}, says={"ok": True, "result": {"message_id": 7}})
     uses_receipts = True
     order = "call"
 
@@ -97,10 +98,9 @@ class Telegram(Plugin[TelegramSettings]):
                     raise
             else:
                 return int(known)
-        made = self._call("sendMessage", message).get("message_id")
-        if not isinstance(made, int):
-            raise AnswerLost("api.telegram.org accepted a message and did not say its id")
-        return made
+        if isinstance(made := self._call("sendMessage", message).get("message_id"), int):
+            return made
+        raise AnswerLost("api.telegram.org accepted a message and did not say its id")
 
     def _call(self, method: str, message: dict[str, Any]) -> dict[str, Any]:
         chat = self.settings.chat

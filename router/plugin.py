@@ -44,6 +44,7 @@ __all__ = [
     "Settings",
     "Template",
     "TemporaryFailure",
+    "Trial",
     "Url",
     "check_secret",
     "form",
@@ -251,6 +252,16 @@ def setting(help: str, *, default: Any = PydanticUndefined, example: str | None 
     return Field(default, description=help, examples=[example] if example is not None else None)
 
 
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What the checks of a plugin need (``callrouter plugins check``, ``check_plugin``). They send nothing."""
+
+    #: As in config.yaml, where they cannot be made of the settings' examples. Every secret is made up.
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    #: The JSON that the destination answers to whatever it is asked, with status 200; None: an empty answer.
+    says: Any = None
+
+
 S = TypeVar("S", bound=Settings)
 
 
@@ -271,6 +282,8 @@ class Plugin(ABC, Generic[S]):
     batch_size: ClassVar[int] = 1
     #: What ``order:`` is where config.yaml does not say.
     order: ClassVar[Literal["call", "none"]] = "none"
+    #: What its checks use.
+    trial: ClassVar[Trial] = Trial()
 
     def __init__(self, settings: S, http: Http, mail: Mail | None = None) -> None:
         self.settings = settings

@@ -46,3 +46,10 @@ class Secret:
             python_schema=core_schema.union_schema([core_schema.is_instance_schema(cls), text]),
             serialization=core_schema.plain_serializer_function_ser_schema(str),
         )
+
+
+def holds_secrets(annotation: Any) -> bool:
+    """Return whether a value of the type *annotation* is a Secret, may be one, or has some in it."""
+    if isinstance(annotation, type) and issubclass(annotation, Secret):
+        return True
+    return any(map(holds_secrets, getattr(annotation, "__args__", ())))

@@ -123,7 +123,7 @@ def shown(text: str, promised: list[str]) -> bool:
 
 def test_the_quickstart_works_as_written(tmp_path: Path) -> None:
     said, fresh = "", False
-    with Recorder(slack) as room, newcomer(tmp_path, room.url) as somebody:
+    with Recorder(slack) as room, newcomer(tmp_path, f"{room.url}services/T0/B0/X") as somebody:
         for token in manual.tokens(PAGE):
             if token.type != "fence":
                 continue
@@ -138,4 +138,4 @@ def test_the_quickstart_works_as_written(tmp_path: Path) -> None:
                 assert first is not None
                 until(lambda first=first, lines=lines: shown(first.text, lines), 20, what=f"{lines}")
 
-        assert len(room.accepted) == 1
+        assert len(room.accepted) == 2

@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import requests
 
-from router.registry import BUNDLED, discover
+import router
+from router.registry import BUNDLED, Need, discover, in_file
 
 PLUGIN = """
 from router.plugin import Plugin, Settings
@@ -109,6 +111,59 @@ def test_an_installed_distribution_brings_plugins_by_entry_point(tmp_path, monke
 
     assert registry.plugins["acme"].origin == "acme-calls 1.2"
     assert "it cannot be imported: AttributeError" in registry.broken["acme_calls:Gone (acme-calls 1.2)"]
+    assert "update the package acme-calls, or remove it" in registry.broken["acme_calls:Gone (acme-calls 1.2)"]
+
+
+def test_what_a_package_needs_is_said_with_what_of_it_is_there(tmp_path, monkeypatch):
+    (tmp_path / "acme_calls.py").write_text(PLUGIN.format(type="acme"))
+    info = tmp_path / "acme_calls-1.2.dist-info"
+    info.mkdir()
+    needs = ("callrouter", "requests>=2", "nothing-of-this-name~=1.0", 'pytest>=8; extra == "test"')
+    said = "".join(f"Requires-Dist: {need}\n" for need in needs)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: acme-calls\nVersion: 1.2\n{said}")
+    (info / "entry_points.txt").write_text("[callrouter.plugins]\nacme = acme_calls:Ours\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    found = discover().plugins["acme"]
+
+    assert (found.version, found.extra) == ("1.2", None)
+    assert found.needs == (Need("requests>=2", requests.__version__), Need("nothing-of-this-name~=1.0", None))
+
+
+def test_a_bundled_plugin_has_our_version_and_the_extra_of_its_name(folder):
+    plugins = discover().plugins
+
+    assert plugins["slack"].version == plugins["apprise"].version == router.__version__
+    assert (plugins["slack"].extra, plugins["apprise"].extra) == (None, "apprise")
+    assert [need.requirement.startswith("apprise") for need in plugins["apprise"].needs] == [True]
+
+
+def test_a_file_says_its_version_itself(folder):
+    (folder / "one.py").write_text("__version__ = '3.1'\n" + PLUGIN.format(type="one"))
+    (folder / "two.py").write_text(PLUGIN.format(type="two"))
+
+    plugins = discover([folder]).plugins
+
+    assert (plugins["one"].version, plugins["two"].version) == ("3.1", None)
+
+
+def test_tests_may_stand_beside_their_plugins(folder):
+    for name in ("test_ours", "ours_test", "conftest"):
+        (folder / f"{name}.py").write_text("raise SystemExit")
+
+    assert discover([folder]).broken == {}
+
+
+def test_the_one_plugin_of_a_file_is_loaded(folder):
+    (folder / "ours.py").write_text(PLUGIN.format(type="ours"))
+    (folder / "none.py").write_text("x = 1")
+    (folder / "two.py").write_text(PLUGIN.format(type="a") + PLUGIN.replace("Ours", "Theirs").format(type="b"))
+
+    assert in_file(folder / "ours.py").type == "ours"
+    with pytest.raises(ValueError, match="there is no plugin in it"):
+        in_file(folder / "none.py")
+    with pytest.raises(ValueError, match="there are several plugins in it"):
+        in_file(folder / "two.py")
 
 
 def test_another_package_called_plugins_is_not_taken_for_ours(tmp_path):

@@ -26,7 +26,7 @@ from router.crm import (
     json_of,
     parts,
 )
-from router.plugin import DeliveryFailed, Secret
+from router.plugin import DeliveryFailed, Secret, Trial
 
 
 class Hubspot(BatchedCrm[HubspotSettings], GrantedCrm[HubspotSettings]):
@@ -34,6 +34,7 @@ class Hubspot(BatchedCrm[HubspotSettings], GrantedCrm[HubspotSettings]):
 
     type = "hubspot"
     Settings = HubspotSettings
+    trial = Trial({"token": "pat-eu1-s3cret"}, says={"results": [{"id": "1"}]})
     note_is_html = True
     batch_size = MOST
 

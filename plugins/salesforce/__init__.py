@@ -30,7 +30,7 @@ from router.crm import (
     join,
     parts,
 )
-from router.plugin import DeliveryFailed, Http, Mail, Secret
+from router.plugin import DeliveryFailed, Http, Mail, Secret, Trial
 
 
 class Salesforce(BatchedCrm[SalesforceSettings], GrantedCrm[SalesforceSettings]):
@@ -38,6 +38,8 @@ class Salesforce(BatchedCrm[SalesforceSettings], GrantedCrm[SalesforceSettings])
 
     type = "salesforce"
     Settings = SalesforceSettings
+    trial = Trial(says={"access_token": "s3cret-access", "instance_url": "https://example.my.salesforce.com",
+                        "searchRecords": [], "records": [], "id": "1", "success": True})  # fmt: skip
     batch_size = MOST
 
     def __init__(self, settings: SalesforceSettings, http: Http, mail: Mail | None = None) -> None:

@@ -23,6 +23,7 @@ from router.plugin import (
     Secret,
     Settings,
     Template,
+    Trial,
     setting,
     story,
 )
@@ -94,6 +95,7 @@ class Slack(Plugin[SlackSettings]):
 
     type = "slack"
     Settings = SlackSettings
+    trial = Trial({"token": "xoxb-s3cret-token", "channel": "C0123456789"}, says={"ok": True, "ts": "1.1"})
     uses_receipts = True
     # People read a channel from top to bottom: "answered" before "ringing" would puzzle them. Other calls do not wait.
     order = "call"

@@ -27,7 +27,7 @@ from router.crm import (
     json_of,
     parts,
 )
-from router.plugin import DeliveryFailed, DestinationUnusable, Http, Mail, Secret, TemporaryFailure
+from router.plugin import DeliveryFailed, DestinationUnusable, Http, Mail, Secret, TemporaryFailure, Trial
 
 #: As many of the newest contacts are looked through before one is made.
 NEWEST = 100
@@ -40,6 +40,7 @@ class Zoho(BatchedCrm[ZohoSettings], GrantedCrm[ZohoSettings]):
 
     type = "zoho"
     Settings = ZohoSettings
+    trial = Trial(says={"access_token": "s3cret", "data": [{"id": "1", "code": "SUCCESS", "details": {"id": "1"}}]})
     scheme = "Zoho-oauthtoken"
     batch_size = MOST
     #: Until the scope for queries turns out to be missing.

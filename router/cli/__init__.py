@@ -21,14 +21,14 @@ INTERRUPTED = 130
 
 #: Commands as ``--help`` lists them: what a newcomer types first stands first.
 _SECTIONS = {
-    "Set up": ("init", "check", "explain", "plan", "plugins", "schema"),
+    "Set up": ("init", "check", "explain", "plan", "try", "plugins", "schema"),
     "Run": ("run", "serve", "work", "send"),
     "Look": ("status", "doctor", "events", "calls", "deliveries", "commands"),
     "Act": ("reload", "replay", "cancel", "silence", "pause", "drain", "resume", "give-up"),
 }
 
-#: Commands whose module cannot have their name, because something here has it.
-_MODULES = {"commands": "trail"}
+#: Commands whose module cannot have their name, because something here, or Python itself, has it.
+_MODULES = {"commands": "trail", "try": "trial"}
 
 
 class _Commands(click.Group):

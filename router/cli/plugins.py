@@ -1,80 +1,129 @@
-"""List the plugins there are, and the settings of one."""
+"""List the plugins there are, show or check one, or write a new one."""
 
 from __future__ import annotations
 
-import inspect
 import textwrap
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from router.cli import options, screen
+from router.cli import found, kit, options, screen
 from router.cli.screen import Cell, Column
 
 if TYPE_CHECKING:
-    from router.plugin import Plugin, Settings
-    from router.registry import Found, Registry
+    from router.plugin import Settings
+    from router.registry import Found, Need, Registry
 
 
-@click.command("plugins", epilog=options.exits(no="a plugin is broken, or none is called NAME", store=False))
-@click.argument("name", required=False)
-@click.option(
-    "--folder",
-    "folders",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    multiple=True,
-    metavar="FOLDER",
-    help="Look here, too, as plugins: {folders: [FOLDER]} in the configuration does. May be given several times.",
+class _Plugins(click.Group):
+    """Takes any word that is no command for the name of a plugin: ``callrouter plugins slack``."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in self.commands:
+            return "show", self.commands["show"], args
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    "plugins",
+    cls=_Plugins,
+    invoke_without_command=True,
+    subcommand_metavar="[NAME | COMMAND [ARGS]...]",
+    epilog=options.exits(no="a plugin is broken, or none is called NAME", store=False),
 )
+@found.folder_option
 @options.json_option("one JSON document")
-def command(name: str | None, folders: tuple[Path, ...], as_json: bool) -> int:
+@click.pass_context
+def command(ctx: click.Context, /, *, as_json: bool, **_: Any) -> int | None:
     """List the plugins that a destination's "type:" can name; with NAME, the settings of that one.
 
     Plugins are found in callrouter itself, in installed packages (entry point group callrouter.plugins), and in
-    folders. One that could not be loaded is listed with the reason.
+    folders: those of the configuration, if there is one, and those given. One that could not be loaded is listed with
+    the reason.
     """
-    from router.registry import discover
-
-    registry = discover(folders)
-    if name is not None and name not in registry.plugins:
-        screen.talk(f'callrouter: no plugin is called "{name}"; there are: {", ".join(sorted(registry.plugins))}.')
-        return 3
-    chosen = {name: registry.plugins[name]} if name is not None else registry.plugins
+    if ctx.invoked_subcommand is not None:
+        return None
+    registry = found.registry(ctx)
     if as_json:
-        screen.emit(
-            {
-                "plugins": [_document(found) for _, found in sorted(chosen.items())],
-                "broken": dict(registry.broken),
-            }
-        )
-    elif name is not None:
-        _show(chosen[name])
-        return 0
+        screen.emit(_documents(registry.plugins, registry))
     else:
         _list(registry)
     return 3 if registry.broken else 0
 
 
+@command.command("show", epilog=options.exits(no="no plugin is called NAME", store=False))
+@click.argument("name")
+@found.folder_option
+@options.json_option("one JSON document")
+@click.pass_context
+def _one(ctx: click.Context, /, name: str, **_: Any) -> int:
+    """Show the plugin NAME with its settings. The word "show" may be left out."""
+    registry = found.registry(ctx)
+    plugin = found.chosen(registry, name)
+    if plugin is None:
+        return 3
+    if found.given(ctx, "as_json"):
+        screen.emit(_documents({name: plugin}, registry))
+    else:
+        _show(plugin)
+    return 0
+
+
+command.add_command(kit.new)
+command.add_command(kit.check)
+
+
 def _list(registry: Registry) -> None:
-    columns = [Column("type"), Column("what it does", fold=True), Column("repeatable"), Column("from", keep=1)]
+    columns = [
+        Column("type"),
+        Column("what it does", fold=True),
+        Column("repeatable", keep=2),
+        Column("from", keep=4, fold=True),
+        Column("version", keep=3),
+        Column("needs", keep=5, fold=True),
+    ]
     rows: list[list[Cell]] = [
-        [kind, _summary(found.plugin), "yes" if found.plugin.repeatable else "no", found.origin]
-        for kind, found in sorted(registry.plugins.items())
+        [
+            kind,
+            found.summary(one.plugin),
+            "yes" if one.plugin.repeatable else "no",
+            one.origin,
+            one.version or "",
+            _needs(one),
+        ]
+        for kind, one in sorted(registry.plugins.items())
     ]
     screen.table(columns, rows)
     screen.talk("\nRepeatable: the destination itself drops what it has seen before.")
-    screen.talk("callrouter plugins TYPE shows the settings of one.")
+    screen.talk("callrouter plugins NAME shows one with its settings; check NAME checks it; new NAME writes one.")
     for place, reason in registry.broken.items():
-        screen.talk(f"\ncallrouter: the plugin in {place} cannot be used: {reason}")
+        screen.talk(f"\ncallrouter: the plugin in {screen.safe(place)} cannot be used: {screen.safe(reason)}.")
 
 
-def _show(found: Found) -> None:
-    plugin = found.plugin
-    screen.say(f"type: {plugin.type}    ({found.origin})")
+def _needs(one: Found) -> Cell:
+    """Return what must be installed for it, and in red what is not."""
+    missing = [need.requirement for need in one.needs if need.installed is None]
+    if missing:
+        return f"{', '.join(missing)}: not installed", "yellow" if one.extra else "red"
+    words = ", ".join(need.requirement for need in one.needs)
+    return f"{words} (extra {one.extra})" if one.extra else words
+
+
+def _show(one: Found) -> None:
+    plugin = one.plugin
+    version = f", version {one.version}" if one.version else ""
+    screen.say(screen.safe(f"type: {plugin.type}    ({one.origin}{version})"))
     screen.say()
-    screen.say(screen.safe_lines(_manual(plugin)))
+    screen.say(screen.safe_lines(found.manual(plugin)))
     screen.say()
+    for need in one.needs:
+        screen.say(screen.safe(f"It needs {need.requirement}{_how(need, one)}."))
+    if one.needs:
+        screen.say()
     settings = _settings(plugin.Settings)
     rows: list[list[Cell]] = [[setting["name"], _default(setting), setting["help"]] for setting in settings]
     if rows:
@@ -92,18 +141,16 @@ def _show(found: Found) -> None:
     screen.say(f"{repeat}. By default it delivers {order}{receipts}.")
 
 
-def _manual(plugin: type[Plugin[Settings]]) -> str:
-    module = inspect.getmodule(plugin)
-    written = inspect.getdoc(module) or inspect.getdoc(plugin) or ""
-    return written.replace("``", "`")
-
-
-def _summary(plugin: type[Plugin[Settings]]) -> str:
-    return _manual(plugin).partition("\n")[0]
+def _how(need: Need, one: Found) -> str:
+    if need.installed is not None:
+        return f", and {need.installed} is installed"
+    return (
+        f", which is not installed: pip install 'callrouter[{one.extra}]'" if one.extra else ", which is not installed"
+    )
 
 
 def _settings(settings: type[Settings]) -> list[dict[str, Any]]:
-    from router.secret import Secret
+    from router.secret import holds_secrets
 
     properties = settings.model_json_schema().get("properties", {})
     return [
@@ -111,7 +158,7 @@ def _settings(settings: type[Settings]) -> list[dict[str, Any]]:
             "name": field.alias or name,
             "required": field.is_required(),
             "default": properties.get(field.alias or name, {}).get("default"),
-            "secret": Secret in (field.annotation, *getattr(field.annotation, "__args__", ())),
+            "secret": holds_secrets(field.annotation),
             "help": field.description or "",
             "example": field.examples[0] if field.examples else None,
         }
@@ -132,12 +179,19 @@ def _is_long(default: object) -> bool:
     return isinstance(default, str) and "\n" in default
 
 
-def _document(found: Found) -> dict[str, Any]:
-    plugin = found.plugin
+def _documents(plugins: Mapping[str, Found], registry: Registry) -> dict[str, Any]:
+    return {"plugins": [_document(one) for _, one in sorted(plugins.items())], "broken": dict(registry.broken)}
+
+
+def _document(one: Found) -> dict[str, Any]:
+    plugin = one.plugin
     return {
         "type": plugin.type,
-        "from": found.origin,
-        "summary": _summary(plugin),
+        "from": one.origin,
+        "version": one.version,
+        "extra": one.extra,
+        "needs": [asdict(need) for need in one.needs],
+        "summary": found.summary(plugin),
         "repeatable": plugin.repeatable,
         "uses_receipts": plugin.uses_receipts,
         "order": plugin.order,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC
@@ -21,7 +21,7 @@ from router.config.fields import Fields
 from router.config.files import Files, Snapshot
 from router.config.hours import HoursReader
 from router.config.lists import read_lists
-from router.config.located import Block, Text
+from router.config.located import Block, Items, Text
 from router.config.model import Address, Config
 from router.config.overrides import OverrideReader
 from router.config.problems import Place, Problems
@@ -54,7 +54,7 @@ def load(
 
     With *to_look*, a variable that is not set here is no mistake: the daemon has its own environment, and whoever asks
     it how things stand need not know its secrets. What lacks one is then left out (``unset`` says which), so
-    that nothing may be let in or sent by such a configuration.
+    that nothing may be let in by such a configuration, and nothing sent to a destination that it disables.
     """
     with _no_collections():
         files = Files(snapshot)
@@ -66,6 +66,20 @@ def load(
         config = _Loader(root, path, files, certificates, problems).config(registry)
         problems.raise_errors()
         return replace(config, unset=tuple(variables.unset) if to_look else (), snapshot=files.read_so_far)
+
+
+def plugin_folders(path: Path) -> list[Path]:
+    """Return the folders that ``plugins:`` names in a configuration that need not be right otherwise.
+
+    They need not exist. Raises ConfigError where *path* cannot be read.
+    """
+    files = Files(None)
+    problems, root = read_first(path, files)
+    include(root, path, files, problems)
+    named = root.get("plugins")
+    entries = named.get("folders") if isinstance(named, Block) else None
+    texts = entries if isinstance(entries, Items) else [entries]
+    return [path.resolve().parent / text for text in texts if isinstance(text, Text) and text]
 
 
 @contextmanager
@@ -95,7 +109,7 @@ class _Loader:
         listen, admin = self._listeners()
         folders = self._plugin_folders()
         registry = registry or discover(folders)
-        self._report_broken(registry)
+        self._report_broken(registry, folders)
         region = fields.read("region", scalars.region)
         timezone = fields.read("timezone", scalars.timezone, UTC)
         hours = HoursReader(timezone, self._path.parent, self._files, problems).read(fields)
@@ -188,9 +202,10 @@ class _Loader:
             raise ValueError(f'there is no folder "{value}"')
         return path
 
-    def _report_broken(self, registry: Registry) -> None:
+    def _report_broken(self, registry: Registry, folders: Sequence[Path]) -> None:
         at: Any = self._fields.key("plugins") if "plugins" in self._root else Place(1, 1)
         for place, reason in registry.broken.items():
             # Where the operator asked for a folder, half of it is not what was asked for.
-            report = self._problems.error if "plugins" in self._root else self._problems.warning
+            asked_for = any(Path(place).is_relative_to(folder) for folder in folders)
+            report = self._problems.error if asked_for else self._problems.warning
             report(at, f"plugin {place} cannot be used: {reason}")

@@ -153,8 +153,11 @@ class Crm(Plugin[S]):
         if not answer.body:
             return None
         said = json_of(answer.body)
-        if said is None:
-            raise TemporaryFailure("the CRM's answer is no JSON; is its address right?", status=answer.status)
+        # What is looked up comes as an object, at every CRM.
+        if said is None or not (writes or isinstance(said, dict)):
+            raise TemporaryFailure(
+                "the CRM's answer is no JSON of its API; is its address right?", status=answer.status
+            )
         return said
 
     def owner(self, call: CallFacts) -> str | None:

@@ -41,12 +41,22 @@ _LONGEST_REASON = 500
 class Attempts:
     """Makes attempts at one destination, from one thread. The plugin is made at the first, and kept.
 
-    *overrides* are the settings of rules that have texts of their own for it: each has a plugin of its own.
+    *overrides* are the settings of rules that have texts of their own for it: each has a plugin of its own. *http* and
+    *mail* make the ways out.
     """
 
-    def __init__(self, destination: Destination, overrides: Mapping[str, Settings] = MappingProxyType({})) -> None:
+    def __init__(
+        self,
+        destination: Destination,
+        overrides: Mapping[str, Settings] = MappingProxyType({}),
+        *,
+        http: Callable[..., RequestsHttp] = RequestsHttp,
+        mail: Callable[..., SmtpMail] = SmtpMail,
+    ) -> None:
         self._destination = destination
         self._overrides = overrides
+        self._make_http = http
+        self._make_mail = mail
         self._redact = Redaction([*secrets_in(destination.settings), *secrets_in(destination.proxy)])
         self._http: RequestsHttp | None = None
         #: By the rule with texts of its own; None: the destination's own settings.
@@ -95,7 +105,7 @@ class Attempts:
     def _plugin_for(self, rule: str | None) -> Plugin[Settings]:
         to, own = self._destination, rule if rule in self._overrides else None
         if own not in self._plugins:
-            self._http = self._http or RequestsHttp(
+            self._http = self._http or self._make_http(
                 timeout=to.timeout,
                 allow_private=to.allow_private,
                 ca=to.ca,
@@ -109,7 +119,7 @@ class Attempts:
 
     def _mail_way(self) -> SmtpMail:
         to = self._destination
-        return SmtpMail(
+        return self._make_mail(
             timeout=to.timeout,
             allow_private=to.allow_private,
             ca=to.ca,

@@ -2,202 +2,177 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
-import logging
-import traceback
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from router import event as events
-from router.errors import (
-    AnswerLost,
-    DeliveryFailed,
-    DestinationUnusable,
-    PermanentFailure,
-    TemporaryFailure,
-)
-from router.outgoing import secrets_in
-from router.plugin import Answer, Delivery, Plugin, Receipt, Settings, Template
+from router.plugin import Answer, Plugin
+from router.testing import declared
+from router.testing.attempting import Attempting, Hung
 from router.testing.batches import check_batches
-from router.testing.deliveries import FACTS, HOSTILE, make_delivery
-from router.testing.recording import RecordingHttp, RecordingMail, Request
+from router.testing.made_up import made_up
+from router.testing.promises import Promises
+from router.testing.recording import Request
+
+#: Seconds for one attempt. Nothing is waited for in a check, so this is for a plugin that hangs.
+TIME_LIMIT = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that every plugin must keep, and whether this one does."""
+
+    #: A word for scripts.
+    name: str
+    #: What holds where there are no problems.
+    promise: str
+    #: Sentences; none where it holds.
+    problems: tuple[str, ...]
+    #: What the plugin's author does about them.
+    todo: str
+    #: Why it was not checked; None: it was.
+    unchecked: str | None = None
+
+
+#: What is checked: a word, what holds, and what to do where it does not.
+_CHECKS: dict[str, tuple[str, str]] = {
+    "declared": (
+        "it says what it is: type, settings, order",
+        "Say it in the class, as the page about writing a plugin shows.",
+    ),
+    "settings": (
+        "every setting has its help, and editors can complete it",
+        "Declare each setting with setting(…) and a type that pydantic can describe.",
+    ),
+    "documented": (
+        "it is documented",
+        "Begin the file with a docstring, and name every setting on its page.",
+    ),
+    "events": (
+        "every kind of event is delivered, and an alert, and one without numbers",
+        "Where its destination answers more than nothing, say what: trial = Trial(says={…}). Any field may be null.",
+    ),
+    "hostile": (
+        "text of strangers stays text: mentions, markup, line ends, 20,000 characters, emoji, right-to-left",
+        "Escape it for where it lands: in delivery.render, with json= or with delivery.address.",
+    ),
+    "failures": (
+        "what its destination refuses is passed on, and tried again by callrouter alone",
+        "Let the failures of self.http and self.mail pass, or raise a better one.",
+    ),
+    "nonsense": (
+        "an answer that makes no sense is no bug",
+        "Look at the answer before you use it, and raise TemporaryFailure or AnswerLost.",
+    ),
+    "twice": (
+        "the same delivery may come twice",
+        "Keep nothing from one delivery to the next; what must be remembered is the receipt.",
+    ),
+    "receipts": (
+        "its receipt comes back as it was, and an older one is no bug",
+        'Return a dict of JSON values, and read it with delivery.receipt.get("…").',
+    ),
+    "templates": (
+        "a template that cannot be filled in loses nothing",
+        "Use delivery.render, which says it in plain words then.",
+    ),
+    "batches": (
+        "several deliveries at once end each for itself",
+        "Return one result for each, in their order: a receipt, None, or the failure it ended in.",
+    ),
+    "secrets": (
+        "no secret comes to light: in failures, logs, output, repr and receipts",
+        "Declare it as Secret, hand it to self.http as a Secret, and quote it nowhere.",
+    ),
+    "time": (
+        "every attempt ends at once: it neither waits nor hangs",
+        "Never sleep; open no connection of your own.",
+    ),
+}
 
 
 def check_plugin(
-    plugin: type[Plugin[Any]], settings: Mapping[str, Any], *answers: Answer | Callable[[Request], Answer]
+    plugin: type[Plugin[Any]],
+    settings: Mapping[str, Any] | None = None,
+    *answers: Answer | Callable[[Request], Answer],
+    page: Path | None = None,
+    time_limit: float = TIME_LIMIT,
 ) -> list[str]:
     """Return what *plugin* does against the contract, as sentences; nothing when it keeps it.
 
-    *settings* are written as in config.yaml, with every secret set. *answers* are what its destination would say,
-    as ``RecordingHttp`` takes them. Nothing is sent.
+    *settings* are written as in config.yaml, with every secret set; without them, those of its trial are completed with
+    the examples of its settings. *answers* are what its destination would say, as ``RecordingHttp`` takes them; without
+    them, what its trial says. *page* is its manual page, which must name every setting. Nothing is sent.
     """
-    problems = list(_declared(plugin))
-    if problems:
-        return problems
+    given = made_up(plugin, {}) if settings is None else settings
+    findings = examine(plugin, given, answers, page=page, time_limit=time_limit)
+    return [problem for finding in findings for problem in finding.problems]
+
+
+def examine(
+    plugin: type[Plugin[Any]],
+    settings: Mapping[str, Any],
+    answers: Iterable[Answer | Callable[[Request], Answer]] = (),
+    *,
+    page: Path | None = None,
+    time_limit: float = TIME_LIMIT,
+) -> list[Finding]:
+    """Return everything that was checked, as ``check_plugin`` does it; nothing beyond what stops all else."""
+    if problems := tuple(declared.declares(plugin)):
+        return [_finding("declared", problems)]
+    found = [_finding("declared", ()), _finding("settings", declared.settings_described(plugin))]
+    found.append(_finding("documented", declared.documented(plugin, page)))
     try:
         made = plugin.Settings.model_validate(dict(settings))
     except ValidationError as ex:
-        return [
-            f"the settings given are refused: {'.'.join(map(str, each['loc']))}: {each['msg']}" for each in ex.errors()
-        ]
-    check = _Check(plugin, made, answers)
-    for attempt in (
-        check.deliveries,
-        check.hostile_text,
-        check.failures,
-        check.one_delivery_twice,
-        check.templates,
-    ):
-        problems.extend(attempt())
-    problems.extend(check_batches(plugin, made, answers))
-    return problems
+        refused = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}".removeprefix(": ") for each in ex.errors()]
+        return [*found, _finding("events", [f"the settings given are refused: {text}" for text in refused])]
+    given = tuple(answers)
+    attempting = Attempting(plugin, made, given or (_said(plugin),), time_limit)
+    found += _promised(attempting)
+    if not attempting.slow:
+        # What a destination says of each of several, nobody can make up.
+        found.append(
+            _finding(
+                "batches",
+                check_batches(plugin, made, given or (_said(plugin),), known=bool(given) or plugin.trial.says is None),
+            )
+        )
+    leaks = [*declared.secrets_declared(plugin), *attempting.leaks]
+    return [*found, _finding("secrets", leaks), _finding("time", attempting.slow)]
 
 
-def _declared(plugin: type[Plugin[Any]]) -> Iterator[str]:
-    if not getattr(plugin, "type", ""):
-        yield "it has no `type`, the word after type: in config.yaml"
-    settings = getattr(plugin, "Settings", None)
-    if not (isinstance(settings, type) and issubclass(settings, Settings)):
-        yield "its `Settings` is not a class derived from router.plugin.Settings"
-        return
-    for name, field in settings.model_fields.items():
-        if not field.description:
-            yield f"the setting {name} has no help; declare it with setting(…)"
-    if plugin.uses_receipts and plugin.order == "none":
-        yield 'it uses receipts, so its `order` must be "call"'
-
-
-class _Check:
-    def __init__(
-        self, plugin: type[Plugin[Any]], settings: Settings, answers: tuple[Answer | Callable[[Request], Answer], ...]
-    ) -> None:
-        self._plugin = plugin
-        self._settings = settings
-        self._answers = answers
-        self._secrets = {secret for secret in secrets_in(settings) if len(secret) > 3}
-
-    def deliveries(self) -> Iterator[str]:
-        for kind in ("call_setup", "ringing", "answered", "completed", "on_call_event", "call_ended", "call_corrected"):
-            yield from self._deliver(f"a {kind} event", make_delivery(kind))
-        yield from self._deliver("an alert", make_delivery(events.ALERT))
-        nulls: dict[str, Any] = dict.fromkeys(FACTS)
-        bare = make_delivery("ringing", event=dict.fromkeys(("from", "to", "tag", "direction")), facts=nulls)
-        yield from self._deliver("an event whose fields are null", bare)
-
-    def one_delivery_twice(self) -> Iterator[str]:
-        delivery = make_delivery()
-        made = self._made(self._http(), RecordingMail())
-        for attempt in (1, 2):
-            yield from self._attempt(f"attempt {attempt} at one delivery", made, replace(delivery, attempt=attempt))
-
-    def hostile_text(self) -> Iterator[str]:
-        for text in HOSTILE:
-            http, mail = self._http(), RecordingMail()
-            hostile = make_delivery(event={"tag": text, "from": text, "event_payload": {"name": text}})
-            yield from self._deliver(f"the text {text[:30]!r}", hostile, http, mail)
-            headers = [value for request in http.requests for value in request.headers.values()]
-            injected = [sent for sent in mail.sent if "X-Injected" in sent.message]
-            if injected or any("\r" in value or "\n" in value for value in headers):
-                yield f"the text {text[:30]!r} put a line end into a header"
-
-    def templates(self) -> Iterator[str]:
-        for name in type(self._settings).model_fields:
-            if not isinstance(getattr(self._settings, name, None), Template):
-                continue
-            for source, what in (("{{ event.no_such_field }}", "cannot be filled in"), (" ", "makes nothing")):
-                settings = self._settings.model_copy(update={name: Template(source)})
-                check = _Check(self._plugin, settings, self._answers)
-                yield from check._deliver(f"a template of {name} that {what}", make_delivery())
-
-    def failures(self) -> Iterator[str]:
-        for failure in (
-            TemporaryFailure("crm.example answered 503 Service Unavailable", status=503, retry_after=3.0),
-            PermanentFailure("crm.example answered 404 Not Found", status=404),
-            DestinationUnusable("crm.example answered 401 Unauthorized", status=401),
-            AnswerLost("crm.example did not answer within 30s; whether it accepted is not known"),
-        ):
-            http, mail = RecordingHttp(failure), RecordingMail(failure)
-            name = type(failure).__name__
-            caught = yield from self._deliver(f"a {name}", make_delivery(), http, mail, may_fail=True)
-            if (http.requests or mail.sent) and caught is None:
-                what = "http" if http.requests else "mail"
-                yield f"a {name} of its {what} was swallowed: the delivery would count as delivered"
-
-    def _http(self) -> RecordingHttp:
-        return RecordingHttp(*self._answers)
-
-    def _made(self, http: RecordingHttp, mail: RecordingMail) -> Plugin[Any]:
-        if self._plugin.uses_mail:
-            return self._plugin(self._settings, http, mail)
-        return self._plugin(self._settings, http)
-
-    def _deliver(
-        self,
-        what: str,
-        delivery: Delivery,
-        http: RecordingHttp | None = None,
-        mail: RecordingMail | None = None,
-        *,
-        may_fail: bool = False,
-    ) -> Any:
-        try:
-            made = self._made(http or self._http(), mail or RecordingMail())
-        except Exception as ex:  # noqa: BLE001  # the very thing that is looked for
-            yield f"it cannot be made: {type(ex).__name__}: {ex}"
-            return None
-        return (yield from self._attempt(what, made, delivery, may_fail=may_fail))
-
-    def _attempt(self, what: str, made: Plugin[Any], delivery: Delivery, *, may_fail: bool = False) -> Any:
-        """Make one attempt; yield what is wrong with it and return the failure it ended in."""
-        receipt: Receipt | None = None
-        caught: Exception | None = None
-        with _overheard() as said:
-            try:
-                receipt = made.deliver(delivery)
-            except Exception as ex:  # noqa: BLE001  # the very thing that is looked for
-                caught = ex
-        if caught and not isinstance(caught, DeliveryFailed):
-            yield f"{what} ended in a bug: {type(caught).__name__}: {caught}"
-        elif caught and not may_fail:
-            yield f"{what} was not delivered: {caught}"
-        if any(secret in said() + _everything(caught) for secret in self._secrets):
-            yield f"{what} brought a secret to light, in a failure, a log or the output"
-        if not _is_json_object_or_none(receipt):
-            yield f"{what} returned a receipt that is neither None nor a dict of JSON values"
-        return caught
-
-
-@contextlib.contextmanager
-def _overheard() -> Iterator[Callable[[], str]]:
-    """Collect all that is logged or printed meanwhile."""
-    said = io.StringIO()
-    handler = logging.StreamHandler(said)
-    root, level = logging.getLogger(), logging.getLogger().level
-    root.addHandler(handler)
-    root.setLevel(logging.DEBUG)
+def _promised(attempting: Attempting) -> list[Finding]:
+    found: list[Finding] = []
     try:
-        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-            yield said.getvalue
-    finally:
-        root.setLevel(level)
-        root.removeHandler(handler)
+        promises = Promises(attempting)
+        why = "it reaches its destination by itself, and did not find it" if promises.reaches_itself else None
+        for name, problems in {
+            "events": promises.deliveries,
+            "hostile": promises.hostile_text,
+            "failures": promises.failures,
+            "nonsense": promises.nonsense,
+            "twice": promises.one_delivery_twice,
+            "receipts": promises.receipts,
+            "templates": promises.templates,
+        }.items():
+            found.append(_finding(name, problems(), why))
+    except Hung:
+        # Its thread still has the output and the log; what else it does cannot be told from what it did.
+        pass
+    return found
 
 
-def _everything(failure: BaseException | None) -> str:
-    said: list[str] = []
-    while failure is not None:
-        said += [str(failure), repr(failure), *traceback.format_exception_only(failure)]
-        failure = failure.__cause__ or failure.__context__
-    return "\n".join(said)
+def _finding(name: str, problems: Iterable[str], unchecked: str | None = None) -> Finding:
+    promise, todo = _CHECKS[name]
+    wrong = tuple(dict.fromkeys(problems))
+    return Finding(name, promise, wrong, todo, None if wrong else unchecked)
 
 
-def _is_json_object_or_none(receipt: Any) -> bool:
-    try:
-        return receipt is None or (isinstance(receipt, dict) and json.loads(json.dumps(receipt)) == receipt)
-    except (TypeError, ValueError):
-        return False
+def _said(plugin: type[Plugin[Any]]) -> Answer:
+    says = plugin.trial.says
+    return Answer(200, {}, b"" if says is None else json.dumps(says).encode())

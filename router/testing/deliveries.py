@@ -98,8 +98,11 @@ HOSTILE = (
     "{{ 7 * 7 }} {% for i in range(9) %}x{% endfor %}",
     "line\r\nX-Injected: yes\r\n\r\nbody",
     '"}, "injected": {"a": "',
+    '", "injected": "yes',
     "\x1b[2J\x1b]0;title\x07\u202e\ud7ff",
-    "日本語 😀 é",
+    "\u202egnp.exe\u202c \u200f\u2066 @everyone @here *_~`|| [x](https://evil.example) <script>alert(1)</script> <b>",
+    "../../admin?x=1&y=2#z %2e%2e%2f",
+    "日本語 😀 👨‍👩‍👧 é",
     "x" * 20_000,
 )
 

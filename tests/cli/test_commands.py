@@ -19,7 +19,7 @@ from router.store import State
 NAMES = commands.list_commands(click.Context(commands))
 EXPECTED = {
     "run", "serve", "work", "check", "explain", "send", "status", "events", "calls", "deliveries", "replay", "resume",
-    "pause", "doctor", "give-up", "plugins", "init", "plan", "schema", "reload", "cancel", "silence", "drain",
+    "pause", "doctor", "give-up", "plugins", "init", "plan", "schema", "reload", "cancel", "silence", "drain", "try",
     "commands",
 }  # fmt: skip
 READS_CONFIG = EXPECTED - {"plugins", "init", "schema"}
@@ -33,6 +33,7 @@ ARGUMENTS = {
     "give-up": ["x", "--yes"],
     "cancel": ["1"],
     "silence": ["list"],
+    "try": ["x"],
 }
 
 

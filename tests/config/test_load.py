@@ -338,8 +338,10 @@ def test_a_plugin_that_could_not_be_loaded_is_a_doubt_and_a_mistake_for_who_aske
 
     (tmp_path / "mine").mkdir()
     path.write_text("plugins: {folders: [mine]}\n" + text)
+    assert len(load(path, {}, registry=registry).warnings) == 1
+    asked_for = Registry(registry.plugins, {str(tmp_path / "mine" / "pager.py"): "SyntaxError in line 3"})
     with pytest.raises(ConfigError, match="cannot be used"):
-        load(path, {}, registry=registry)
+        load(path, {}, registry=asked_for)
 
 
 def test_the_shipped_file_needs_no_account_and_has_no_doubts() -> None:

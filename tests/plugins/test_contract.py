@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from router.plugin import Answer, MailServer, Plugin, Receipt, Secret, Settings, Template, setting
 from router.registry import discover
@@ -88,6 +89,14 @@ def test_a_bundled_plugin_has_its_page_with_every_setting(name):
 
     for field in BUNDLED[name].plugin.Settings.model_fields:
         assert f"| `{field}` |" in page
+
+
+@pytest.mark.parametrize("name", sorted(BUNDLED))
+def test_the_page_of_a_bundled_plugin_says_how_to_try_each_of_its_destinations(name):
+    page = (Path(__file__).parents[2] / "docs" / "plugins" / f"{name}.md").read_text()
+    configured = yaml.safe_load(page.partition("```yaml\n")[2].partition("```")[0])["destinations"]
+
+    assert [one for one in configured if f"`callrouter try {one}" not in page] == []
 
 
 class Model(Plugin[Settings]):
