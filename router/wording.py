@@ -15,7 +15,8 @@ _HEADLINE = """\
 {{- "Correction: " if event.event_type == "call_corrected" -}}
 {%- if call.missed -%} 📵 Missed call {{ who }}
   {%- if (call.calls_today or 0) > 1 -%}
-    , {{ call.calls_today | ordinal }} {{ "try" if call.missed_today == call.calls_today else "call" }} of the day
+    , {{ call.calls_today | ordinal }}{{ " or later" if call.calls_today == 100 }}
+    {#- counting stops there #} {{ "try" if call.missed_today == call.calls_today else "call" }} of the day
   {%- endif %}
 {%- elif call.outcome == "answered" -%} ✅ Answered call {{ who }}
 {%- elif call.outcome == "machine" -%} 🤖 Call {{ who }}, answered by a machine

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from router.calls import MOST_COUNTED
 from router.plugin import HEADLINE, PARTICULARS, story
 from router.testing import make_delivery
 from tests.harness.whole_calls import CALLS, deliveries, ends
@@ -63,6 +64,8 @@ def test_every_outcome_has_its_words(call, text):
         (2, 1, ", 2nd call of the day"),
         (11, 11, ", 11th try of the day"),
         (23, 7, ", 23rd call of the day"),
+        (99, 99, ", 99th try of the day"),
+        (MOST_COUNTED, 7, ", 100th or later call of the day"),
     ],
 )
 def test_a_missed_call_says_which_of_the_day_it_is_where_there_were_others(calls, missed, text):

@@ -13,7 +13,7 @@ from router.calls.facts import wall_clock
 from router.calls.state import Call, copied, is_own
 
 #: Counting stops here: a machine that dials a thousand times a day must not cost more with every call.
-MOST_COUNTED = 1000
+MOST_COUNTED = 100
 
 
 class Incoming(NamedTuple):

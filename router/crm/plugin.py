@@ -38,7 +38,8 @@ From {{ call.from | phone or "an unknown number" }} to {{ call.to | phone or "an
 {%- if call.outcome %}
 Outcome: {{ "missed" if call.missed else call.outcome | replace("_", " ") }}{% endif %}
 {%- if call.missed and (call.calls_today or 0) > 1 %}
-{{ call.calls_today | ordinal }} {{ "try" if call.missed_today == call.calls_today else "call" }} of the day{% endif %}
+{{ call.calls_today | ordinal }}{{ " or later" if call.calls_today == 100 -}}
+{#- counting stops there #} {{ "try" if call.missed_today == call.calls_today else "call" }} of the day{% endif %}
 {%- if call.ring_seconds is not none %}
 Rang {{ call.ring_seconds | duration }}{% endif %}
 {%- if call.talk_seconds is not none %}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from router.calls import MOST_COUNTED
 from router.crm.plugin import CrmSettings
 from tests.harness.whole_calls import CALLS, deliveries, ends
 
@@ -41,3 +42,10 @@ def test_a_null_writes_nothing_into_a_record(call):
         text = delivery.render(CrmSettings().title) + delivery.render(CrmSettings().note)
         assert delivery.unfilled == []
         assert "None" not in text
+
+
+def test_where_counting_stops_the_record_says_so():
+    [end] = deliveries("third try", ends)
+    end.call["calls_today"] = MOST_COUNTED  # type: ignore[index]  # it was made for this test
+
+    assert "\n100th or later call of the day\n" in end.render(CrmSettings().note)
