@@ -89,6 +89,11 @@ def invoke(arguments: Sequence[str]) -> int:
     except ConfigError as ex:
         _show_problems(ex)
         return ex.exit_code
+    except PermissionError as ex:
+        if ex.filename is None:
+            raise
+        click.echo(f"callrouter: cannot use {ex.filename}: {ex.strerror}. Run as the user who owns it", err=True)
+        return RouterError.exit_code
     except RouterError as ex:
         click.echo(f"callrouter: {ex}", err=True)
         return ex.exit_code

@@ -36,7 +36,6 @@ def run(config_path: Path, roles: Collection[str] = (INGEST, WORKER)) -> int:
     log = logs.start("daemon")
     for warning in config.warnings:
         log.say("config", str(warning), level="warning")
-    config.data.mkdir(parents=True, exist_ok=True)
     locks = [hold(config.data, role) for role in sorted(roles)]
     listeners = listen(config, roles)
     if WORKER in roles:

@@ -14,6 +14,7 @@ from router import proving
 from router.config import Config, load
 from router.config.folder import data_folder
 from router.config.model import DiskLimits
+from router.disk import out_of_reach
 from router.doctor import inbox, machine, network, store
 from router.doctor.finding import Finding, note, ok, problem
 from router.errors import ConfigError, StoreError
@@ -33,16 +34,24 @@ def examine(config_path: Path, *, patience: float) -> Iterator[Finding]:
     else:
         yield from _configuration(config)
     data = config.data if config else data_folder(config_path)
+    if why := out_of_reach(data):
+        yield problem("rights", f"{why}: nothing in it was looked at", "ask as the user that callrouter runs as")
+    else:
+        yield from _data(data, config, patience)
+    if config is None:
+        return
+    yield from network.names(config)
+    yield from network.certificates(config)
+
+
+def _data(data: Path, config: Config | None, patience: float) -> Iterator[Finding]:
     yield from machine.running(data)
     yield from store.examine(data, patience=patience)
     yield from inbox.examine(data, _cursors(data))
     yield from machine.clock(data, time.time())
     yield from machine.disk(data, config.disk if config else DiskLimits())
-    if config is None:
-        return
-    yield from machine.rights(data, [Path(path) for path in sorted(config.snapshot.secrets)])
-    yield from network.names(config)
-    yield from network.certificates(config)
+    if config:
+        yield from machine.rights(data, [Path(path) for path in sorted(config.snapshot.secrets)])
 
 
 def _configuration(config: Config) -> Iterator[Finding]:

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 from router.commands import CommandFile
 from router.config.model import Config
-from router.disk import sizes
-from router.errors import StoreError
+from router.disk import out_of_reach, sizes
+from router.errors import RouterError, StoreError
 from router.event import ALERT
 from router.status.inbox import backlog
 from router.status.model import (
@@ -65,7 +65,12 @@ def open_store(config: Config) -> Reading:
 
 
 def gather(config: Config, now: float) -> Status:
-    """Return how things stand. What cannot be read is one of the troubles, never an error."""
+    """Return how things stand. A store that cannot be read is one of the troubles, and no error.
+
+    Raises RouterError where this user cannot look into the data at all.
+    """
+    if why := out_of_reach(config.data):
+        raise RouterError(f"{why}. Ask as the user that callrouter runs as")
     error: str | None = None
     rows: list[DestinationRow] = []
     heard: dict[str, float] = {}
