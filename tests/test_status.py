@@ -86,6 +86,7 @@ def test_a_daemon_with_nothing_overdue_needs_nobody():
             None,
         ),
         ({"store_error": "data/store.sqlite is locked"}, "broken", "data/store.sqlite is locked", "ls -la data"),
+        ({"store_error": "it is damaged", "store_damaged": True}, "broken", "it is damaged", "callrouter doctor"),
         ({"disk": Disk(GIB - 1, 10 * GIB)}, "attention", "nearly full", "du -xh"),
         ({"disk": Disk(4 * GIB, 100 * GIB)}, "attention", "nearly full", "du -xh"),
         ({"disk": Disk(1 << 20, 100 * GIB, refuse_below=64 << 20)}, "broken", "events are refused", "du -xh"),
@@ -439,4 +440,9 @@ def test_a_name_that_was_dropped_and_is_owed_nothing_is_not_shown(config):
 def test_a_store_that_is_no_database_is_a_trouble_and_no_error(config):
     (config.data / "store.sqlite").write_bytes(b"this is no database" * 99)
 
-    assert any("the store cannot be read" in trouble.what for trouble in gather(config, NOW).troubles)
+    status = gather(config, NOW)
+
+    assert any("the store cannot be read" in trouble.what for trouble in status.troubles)
+    assert status.found.store_damaged
+    # Nobody knows what waits, so nobody is told that nothing does.
+    assert status.found.destinations == ()

@@ -118,7 +118,14 @@ def _process(process: Process, now: float) -> list[Cell]:
     ]
 
 
+#: In place of what only the store could say.
+_UNKNOWN = "not known: the store cannot be read"
+
+
 def _sources(found: Findings) -> None:
+    if found.store_error:
+        screen.say(f"Last event    {_UNKNOWN}")
+        return
     heard = [
         f"nothing from {name} yet" if at is None else f"from {name} {screen.age(at, found.now)}"
         for name, at in found.sources.items()
@@ -127,6 +134,9 @@ def _sources(found: Findings) -> None:
 
 
 def _destinations(found: Findings) -> None:
+    if found.store_error:
+        screen.say(f"Deliveries    {_UNKNOWN}")
+        return
     overdue = [one for one in found.destinations if one.overdue_since is not None]
     oldest = min(overdue, key=lambda one: one.overdue_since or 0, default=None)
     waits = "nothing is overdue"
@@ -183,7 +193,7 @@ def _machine(found: Findings, config: Config) -> None:
     )
     screen.say(f"Store         {screen.size(disk.store)}, write-ahead log {screen.size(disk.wal)}{oldest}")
     lately = f"{screen.count(found.refused_lately, 'event')} in the last day" if found.refused_lately else "none today"
-    screen.say(f"Refused       {lately}")
+    screen.say(f"Refused       {_UNKNOWN if found.store_error else lately}")
     share = 100 * disk.free / disk.total if disk.total else 0
     screen.say(f"Disk          {screen.size(disk.free)} free of {screen.size(disk.total)} ({share:.0f} %)")
     screen.say(f"Clock         {screen.moment_in_full(found.now, config.timezone, found.now).removesuffix(' (now)')}")

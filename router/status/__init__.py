@@ -10,7 +10,7 @@ from dataclasses import replace
 from router.commands import CommandFile
 from router.config.model import Config
 from router.disk import out_of_reach, sizes
-from router.errors import RouterError, StoreError
+from router.errors import RouterError, StoreDamaged, StoreError
 from router.event import ALERT
 from router.status.inbox import backlog
 from router.status.model import (
@@ -71,7 +71,7 @@ def gather(config: Config, now: float) -> Status:
     """
     if why := out_of_reach(config.data):
         raise RouterError(f"{why}. Ask as the user that callrouter runs as")
-    error: str | None = None
+    error: StoreError | None = None
     rows: list[DestinationRow] = []
     heard: dict[str, float] = {}
     refused = waiting_commands = 0
@@ -89,7 +89,7 @@ def gather(config: Config, now: float) -> Status:
             waiting_commands = len(CommandFile(config.data).after(store.command_position(), limit=_COUNTED))
     except StoreError as ex:
         # A store that was never made is no trouble of its own: there is nothing in it to read.
-        error = str(ex) if (config.data / NAME).exists() else None
+        error = ex if (config.data / NAME).exists() else None
     running = daemons(config.data)
     disabled = _disabled(config, running)
     found = Findings(
@@ -101,13 +101,14 @@ def gather(config: Config, now: float) -> Status:
         ever_ran=(config.data / NAME).exists() or (config.data / "inbox").exists(),
         worker_beat_at=worker_beat(config.data),
         sources={name: heard.get(name) for name in config.sources},
-        destinations=_destinations(config, running, rows, now),
+        destinations=() if error else _destinations(config, running, rows, now),
         refused_lately=refused,
         inbox=backlog(config.data, cursors),
         disk=_disk(config),
         commands_waiting=waiting_commands,
         oldest_event_at=oldest_event,
-        store_error=error,
+        store_error=None if error is None else str(error),
+        store_damaged=isinstance(error, StoreDamaged),
         alerts=alerts,
         alerts_to={name: disabled.get(name) for name in config.alerts.to},
         silences=len(silences),

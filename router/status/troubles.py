@@ -87,8 +87,13 @@ def _of_the_store(found: Findings) -> Iterator[Trouble]:
         yield Trouble(
             "broken",
             f"the store cannot be read: {found.store_error}",
-            f"Look at {found.data}: its owner, its rights and its disk. Do not delete it: it holds what is still owed.",
-            f"ls -la {shlex.quote(str(found.data))}",
+            (
+                'The steps are in docs/operations.md, "The store is damaged".'
+                if found.store_damaged
+                else f"Look at {found.data}: its owner, its rights and its disk."
+            )
+            + " Do not delete it: it holds what is still owed.",
+            command("doctor", found.config) if found.store_damaged else f"ls -la {shlex.quote(str(found.data))}",
         )
 
 
@@ -106,7 +111,7 @@ def _of_the_machine(found: Findings) -> Iterator[Trouble]:
     elif disk.free < LEAST_FREE_BYTES or disk.free < LEAST_FREE_SHARE * disk.total:
         yield Trouble(
             "attention",
-            f"the disk under {found.data} is nearly full",
+            f"the disk under {found.data} is nearly full: {disk.free >> 20:,} MiB are free",
             "Make room: with a full disk every event is refused with 503 (the sender tries again, for a while).",
             look,
         )
