@@ -112,6 +112,16 @@ def test_each_thing_that_is_wrong_is_said_with_its_command(change, level, what, 
     [
         ({"dead": 3}, "3 dead letters", "callrouter replay --destination slack"),
         ({"paused_at": NOW - 60, "paused_reason": "401"}, '"slack" is paused for 1m: 401', "callrouter resume slack"),
+        (
+            {"paused_at": NOW - 60, "paused_reason": "they move house", "paused_by_hand": True},
+            '"slack" has been paused by hand for 1m: they move house',
+            "callrouter resume slack",
+        ),
+        (
+            {"paused_at": NOW - 60, "paused_reason": "paused by hand", "paused_by_hand": True},
+            '"slack" has been paused by hand for 1m',
+            "callrouter resume slack",
+        ),
         ({"type": None, "waiting": 7}, "no longer in config.yaml", "callrouter give-up slack"),
         ({"disabled": "SLACK_URL is not set", "waiting": 1}, "1 delivery waits", "callrouter give-up slack"),
         ({"overdue_since": NOW - 900, "waiting": 1}, "overdue by 15m", "callrouter deliveries --destination slack"),

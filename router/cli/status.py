@@ -169,7 +169,8 @@ def _standing(one: DestinationStatus, found: Findings) -> Cell:
     if one.closed:
         opens = "not in the next two years" if one.opens_at is None else f"in {spell(round(one.opens_at - found.now))}"
         return f"closed, opens {opens}{held}", "dim"
-    return f"on{held}", "green" if not held else "yellow"
+    again = f", trying again: {one.retry_reason}" if one.retry_reason else ""
+    return f"on{held}{again}", "yellow" if held or again else "green"
 
 
 def _alerts(found: Findings, config: Config) -> None:

@@ -207,6 +207,8 @@ def _destination(name: str, config: Config, row: DestinationRow | None, now: flo
         closed=opens_at != now,
         drained_at=row.drained_at if row else None,
         drain_reason=row.drain_reason if row else None,
+        paused_by_hand=row is not None and row.paused_at is not None and not row.paused_fingerprint,
+        retry_reason=row.retry_reason if row else None,
     )
 
 

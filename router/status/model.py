@@ -76,6 +76,10 @@ class DestinationStatus:
     #: Since when, and why, it takes nothing new; None while it does.
     drained_at: float | None = None
     drain_reason: str | None = None
+    #: Whether an operator paused it, and not its own answer.
+    paused_by_hand: bool = False
+    #: How the delivery that is tried again next has failed; None where none waits for that.
+    retry_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,9 @@ STUCK = 60.0
 #: A clock that was set back by more than this makes due times and ages lie.
 CLOCK_SKEW = 60.0
 
+#: The reason of a pause for which nobody gave one.
+BY_HAND = "paused by hand"
+
 _LEVELS = ("broken", "attention", "note")
 
 
@@ -149,7 +152,15 @@ def _of_a_destination(where: DestinationStatus, found: Findings) -> Iterator[Tro
             "give up what waits.",
             command(f"give-up {name}", found.config),
         )
-    if where.paused_at is not None:
+    if where.paused_at is not None and where.paused_by_hand:
+        why = "" if where.paused_reason == BY_HAND else f": {where.paused_reason}"
+        yield Trouble(
+            "attention",
+            f'"{where.name}" has been paused by hand for {spell(round(found.now - where.paused_at))}{why}',
+            f"Once that is over, let it go on ({owed}).",
+            command(f"resume {name}", found.config),
+        )
+    elif where.paused_at is not None:
         yield Trouble(
             "attention",
             f'"{where.name}" is paused for {spell(round(found.now - where.paused_at))}: {where.paused_reason}',

@@ -113,6 +113,8 @@ class DestinationRow:
     drain_reason: str | None = None
     drained_at: float | None = None
     counts: dict[State, int] = field(default_factory=dict)
+    #: How the READY delivery that is tried again first has failed; None where none is tried again.
+    retry_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,6 +101,18 @@ def test_a_delivery_that_waits_for_its_next_attempt_is_not_overdue(run, played):
     assert (crm["waiting"], crm["overdue_since"]) == (1, None)
 
 
+def test_a_destination_whose_deliveries_fail_says_how(run, played):
+    played.call("missed")
+    played.attempt("crm", State.READY, "crm.example answered 503", due=time.time() + 900)
+
+    out = run("status").out
+
+    (crm,) = (line for line in out.splitlines() if line.split()[:1] == ["crm"])
+    (archive,) = (line for line in out.splitlines() if line.split()[:1] == ["archive"])
+    assert crm.endswith("on, trying again: crm.example answered 503")
+    assert archive.endswith("on")
+
+
 def test_json_says_the_same(run, played):
     played.call("missed")
 

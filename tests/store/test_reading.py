@@ -179,8 +179,20 @@ def test_destinations_show_what_stands_where_and_since_when(desk, reading):
     crm, pager, slack = reading.destinations()
 
     assert (crm.name, crm.counts, crm.oldest_due_at) == ("crm", {State.READY: 2, State.WAITING: 1}, 60)
+    assert crm.retry_reason is None
     assert (pager.name, pager.counts, pager.oldest_due_at) == ("pager", {}, None)
     assert (slack.name, slack.counts, slack.oldest_due_at) == ("slack", {State.DEAD: 1}, None)
+
+
+def test_of_what_is_tried_again_the_reason_of_the_next_is_known(desk, reading):
+    for call, due, reason in (("call-1", 900, "answered 500"), ("call-2", 300, "no connection")):
+        desk.owe(call, "crm")
+        desk.end(desk.one("crm"), State.READY, reason=reason, due_at=due)
+    desk.owe("call-3", "pager")
+
+    crm, pager, _ = reading.destinations()
+
+    assert (crm.retry_reason, pager.retry_reason) == ("no connection", None)
 
 
 def test_the_newest_event_of_each_source_is_known(store, desk, reading):
