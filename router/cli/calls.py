@@ -27,14 +27,15 @@ if TYPE_CHECKING:
 def command(uuid: str | None, config_path: Path, limit: int, as_json: bool, **where: Any) -> int:
     """List calls, the one with the newest event first; with UUID, show one with its events.
 
-    A call is missed when it was inbound, is over, and nobody answered. While it goes on it has no outcome.
+    Of the UUID the beginning is enough, as the log shows it. A call is missed when it was inbound, is over, and nobody
+    answered. While it goes on it has no outcome.
     """
     from router.store import Filter
 
     config = options.load_to_look(config_path)
     now = time.time()
-    call_id = uuid and uuid.lower()
     with options.reading(config) as store:
+        call_id = options.whole_call(store, uuid)
         rows = store.calls(Filter(call_id=call_id, **where), limit)
         events = store.events(Filter(source=where["source"], call_id=call_id), 1000) if rows and uuid else []
     if as_json:
@@ -46,9 +47,12 @@ def command(uuid: str | None, config_path: Path, limit: int, as_json: bool, **wh
     elif rows:
         _list(rows, config.timezone, now)
     if uuid and not rows:
-        screen.talk(f"callrouter: there is no call {uuid}.")
+        screen.talk(f"callrouter: there is no call {uuid}; callrouter calls lists those there are.")
         return 3
-    return screen.end(found=bool(rows), wanted=None, what="call")
+    if not rows:
+        options.know_all(config, where)
+    none = None if any(where.values()) else "No call was heard of yet. To see one: callrouter send --sample missed"
+    return screen.end(found=bool(rows), wanted=None, what="call", none=none)
 
 
 def _list(rows: list[Call], zone: tzinfo, now: float) -> None:

@@ -161,6 +161,15 @@ class SqliteReading:
         return [call_of(row) for row in rows]
 
     @_question
+    def call_ids(self, beginning: str, limit: int) -> list[str]:
+        rows = self._db.execute(
+            "SELECT DISTINCT call_id FROM call WHERE call_id >= ?1 AND call_id < ?1 || char(1114111) AND source <> ?2"
+            " ORDER BY call_id LIMIT ?3",
+            (beginning, ALERT_SOURCE, limit),
+        )
+        return [call_id for (call_id,) in rows]
+
+    @_question
     def deliveries(self, where: Filter, limit: int, *, after: int | None = None) -> list[DeliveryRow]:
         terms, values = of_delivery(where)
         add(terms, values, "delivery.id < ?", where.before_id)

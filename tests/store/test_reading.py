@@ -156,6 +156,16 @@ def test_calls_are_found_by_what_their_events_were(three_events, reading):
     assert [call.call_id for call in reading.calls(Filter(unmatched=True), 10)] == ["call-2"]
 
 
+def test_calls_are_found_by_how_their_ids_begin(desk, reading):
+    for call in ("5dcc-1", "5dcc-2", "5dcd-1", "6"):
+        desk.owe(call)
+
+    assert reading.call_ids("5dcc", 10) == ["5dcc-1", "5dcc-2"]
+    assert reading.call_ids("5dc", 2) == ["5dcc-1", "5dcc-2"]
+    assert reading.call_ids("6", 10) == ["6"]
+    assert reading.call_ids("7", 10) == []
+
+
 def test_calls_refuse_a_filter_that_means_nothing_to_them(reading):
     with pytest.raises(ValueError, match="not by what is owed"):
         reading.calls(Filter(destination="crm"), 10)
