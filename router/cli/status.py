@@ -64,7 +64,9 @@ def _show(status: Status, config: Config) -> None:
 
 
 def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:].rstrip(".") + "."
+    # Our own name begins with a small letter everywhere.
+    first = text[:1] if text.startswith("callrouter") else text[:1].upper()
+    return first + text[1:].rstrip(".") + "."
 
 
 def _verdict(status: Status) -> str:

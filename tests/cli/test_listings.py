@@ -210,9 +210,25 @@ def test_one_call_is_shown_with_its_events_in_order(run, played):
     ran = run("calls", uuid.upper())
 
     assert ran.code == 0
-    rows = ran.out.partition("Events\n")[2].splitlines()[1:]
+    rows = ran.out.partition("Events\n")[2].partition("\n\nDeliveries\n")[0].splitlines()[1:]
     types = ["call_setup", "ringing", "answered", "on_call_event", "on_call_event", "completed", "call_ended"]
     assert [row.split()[1] for row in rows] == types
+
+
+def test_one_call_is_shown_with_who_was_told_of_it_and_how_that_went(run, played):
+    uuid = played.call("missed")
+    played.call("missed")
+    played.attempt("crm", State.DEAD, "crm answered 422")
+
+    rows = [line.split() for line in run("calls", uuid).out.partition("\nDeliveries\n")[2].splitlines()[1:]]
+
+    assert [row[1:5] for row in rows] == [
+        ["archive", "call_setup", "–", "ready"],
+        ["archive", "ringing", "–", "waiting"],
+        ["archive", "completed", "–", "waiting"],
+        ["crm", "call_ended", "missed", "dead"],
+    ]
+    assert rows[-1][-3:] == ["crm", "answered", "422"]
 
 
 def test_a_call_that_never_was_is_answered_with_no(run, played):
