@@ -109,6 +109,12 @@ def paragraph(text: str, *, hanging: int) -> None:
     )
 
 
+def wrapped(text: str, indent: int) -> list[str]:
+    """Return *text* in lines that fit a terminal behind *indent* columns; in a pipe it is one line."""
+    width = max(20, console().width - indent)
+    return textwrap.wrap(safe(text), width, break_long_words=False, break_on_hyphens=False) or [""]
+
+
 def talk(text: str) -> None:
     """Print one line for the person alone, on stderr."""
     click.echo(text, err=True)

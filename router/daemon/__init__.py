@@ -17,6 +17,7 @@ from router.daemon.state import StateFile
 from router.logs import Log
 from router.metrics import Metrics
 from router.supervisor import Child, Part, Supervisor
+from router.worker.fitting import withheld
 
 __all__ = ["INGEST", "WORKER", "run"]
 
@@ -97,3 +98,5 @@ def _greet(log: Log, config: Config, roles: Collection[str], addresses: dict[str
     for name, destination in config.destinations.items():
         if destination.disabled:
             log.say("daemon", f"destination {name} is off: {destination.disabled}")
+    for sentence in withheld(config) if WORKER in roles else ():
+        log.say("daemon", f"{sentence}. It goes on with callrouter resume", level="warning")

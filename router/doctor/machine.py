@@ -43,7 +43,8 @@ def clock(data: Path, now: float) -> Iterator[Finding]:
 def disk(data: Path, limits: DiskLimits) -> Iterator[Finding]:
     """Yield whether there is room, and how long a flush takes."""
     found = sizes(data)
-    mib = f"{found.free >> 20:,} MiB are free under {data}"
+    free = f"{found.free >> 20:,} MiB" if found.free < 10 << 30 else f"{found.free >> 30:,} GiB"
+    mib = f"{free} are free under {data}"
     if found.free < limits.refuse_below:
         yield problem("disk", f"{mib}: events are refused", "make room, anywhere on that disk but in data/")
     elif found.free < 4 * limits.refuse_below:
