@@ -240,13 +240,21 @@ _SENTENCES: tuple[tuple[str, str, str | None], ...] = (
     ("cannot start any token", "a text cannot begin like this", "put quotes around it"),
     ("mapping values are not allowed", "there is a second colon in this line, or the line is indented too far",
      'put quotes around a text with ": " in it'),
-    ("expected ',' or ']'", "a list that begins with [ is not closed", "close it with ]"),
-    ("expected ',' or '}'", "a block that begins with { is not closed", "close it with }"),
+    ("expected ',' or ']'", "a list that begins with [ is not closed",
+     "close it with ], or write a comma between its values"),
+    ("expected ',' or '}'", "a block that begins with { is not closed",
+     "close it with }, or write a comma between its keys"),
     ("could not find expected ':'", "a key without its colon", "write key: value"),
     ("found unexpected ':'", "a colon without a value", 'write a space and a value after it; quote a text with ":"'),
     ("did not find expected key", "this line does not fit the lines above it", "check quotes and indentation"),
     ("expected '-' indicator", "this line does not fit the list above it",
      'every entry of a list begins with "- " at the same depth'),
+    ("expected node content", "a value is missing here",
+     "write it, or close what was opened above: [ with ], { with }"),
+    ("expected alphabetic or numeric", "a name is missing behind this sign",
+     'quote a text that begins with "&" or "*"'),
+    ("expected comment or line break", "a text of several lines begins in the next line",
+     'quote a text that begins with "|" or ">"'),
     ("unexpected end of stream", "a quote is opened here and never closed", "close it"),
     ("unknown escape character", "this is no escape in double quotes", "use single quotes for a text with \\"),
     ("block sequence entries are not allowed", "a list cannot begin in this line", "begin it in the next line"),
@@ -284,6 +292,11 @@ def _report_syntax(ex: yaml.YAMLError, source: str, problems: Problems, file: st
     if problems.has_error_in(place.line, file):
         return
     lines = BREAKS.split(source)
+    if place.line >= len(lines) > 1 and not lines[-1]:
+        # The end of the file is behind its last line, where there is nothing to see.
+        last = source.rstrip()
+        end = BREAKS.split(last)
+        place = Place(len(end), max(1, len(end[-1])), file=file)
     near = lines[place.line - 1] if place.line <= len(lines) else ""
     if _report_quotes(near, place, problems):
         return
