@@ -11,6 +11,7 @@ import click
 
 from router.cli import options, screen
 from router.cli.screen import Cell, Column
+from router.errors import ConfigError
 from router.units import spell
 
 if TYPE_CHECKING:
@@ -32,13 +33,31 @@ def command(config_path: Path, as_json: bool) -> int:
     """
     from router.status import gather
 
-    config = options.load_to_look(config_path)
+    try:
+        config = options.load_to_look(config_path)
+    except ConfigError:
+        _tell_what_goes_on(config_path)
+        raise
     status = gather(config, time.time())
     if as_json:
         screen.emit(_document(status))
     else:
         _show(status, config)
     return 0 if status.well else 3
+
+
+def _tell_what_goes_on(config_path: Path) -> None:
+    """Say beside the mistakes of a configuration that the daemon still runs with what it has read before."""
+    from router.config.folder import data_folder
+    from router.status import command as spelled
+    from router.status import daemons
+
+    todo = f"Mend the file to see more, or ask: {spelled('doctor', config_path)}"
+    if not config_path.exists():
+        todo = "Put the file back to see more"
+    for daemon in (one for one in daemons(data_folder(config_path)) if one.alive):
+        going_on = f"goes on with version {daemon.config_version}, which it has read before"
+        screen.talk(f"callrouter runs (pid {daemon.pid}) and {going_on}. {todo}")
 
 
 def _show(status: Status, config: Config) -> None:

@@ -292,10 +292,9 @@ def _report_syntax(ex: yaml.YAMLError, source: str, problems: Problems, file: st
     if problems.has_error_in(place.line, file):
         return
     lines = BREAKS.split(source)
-    if place.line >= len(lines) > 1 and not lines[-1]:
+    end = BREAKS.split(source.rstrip())
+    if place.line > len(end):
         # The end of the file is behind its last line, where there is nothing to see.
-        last = source.rstrip()
-        end = BREAKS.split(last)
         place = Place(len(end), max(1, len(end[-1])), file=file)
     near = lines[place.line - 1] if place.line <= len(lines) else ""
     if _report_quotes(near, place, problems):
