@@ -128,6 +128,6 @@ class CommandFile:
         except (sqlite3.Error, OSError) as ex:
             self.close()
             raise StoreError(
-                f"the operators' commands in {self._path} cannot be {verb}: {ex}; "
+                f"the operators' commands in {self._path} cannot be {verb}: {getattr(ex, 'strerror', None) or ex}; "
                 "check that the folder exists, who owns it, and the room on its disk"
             ) from ex

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import os
+import pwd
 import shutil
 from contextlib import suppress
 from pathlib import Path
@@ -39,6 +41,27 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
+
+
+def out_of_reach(data: Path) -> str | None:
+    """Return why whoever runs this cannot look into folder *data*; None where they can, and where there is none."""
+    try:
+        next(data.iterdir(), None)
+        # A folder may be listed, and keep what is in it to itself.
+        (data / "inbox").stat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as ex:
+        return f"cannot look into {data}: {ex.strerror}{_whose(data)}"
+    return None
+
+
+def _whose(data: Path) -> str:
+    with suppress(OSError, KeyError):
+        owner = pwd.getpwuid(data.stat().st_uid).pw_name
+        if owner != (me := getpass.getuser()):
+            return f"; it belongs to {owner}, and you are {me}"
+    return ""
 
 
 class Ballast:

@@ -5,7 +5,8 @@ RouterError
 ├── InvalidEvent           the sender must mend its request              HTTP 422, kept in quarantine
 ├── NotAuthentic           the sender is not who it says                 HTTP 401, nothing kept
 ├── StoreError             the database refused or is away               HTTP 503 + Retry-After, exit 4
-│   └── DiskFull               because there is no room on its disk
+│   ├── DiskFull               because there is no room on its disk
+│   └── StoreDamaged           because its file is no whole store
 ├── AlreadyRunning         another process holds what this one needs     exit 1
 └── DeliveryFailed         one attempt at one destination failed
     ├── TemporaryFailure       try again, not before ``retry_after`` seconds
@@ -87,6 +88,10 @@ class StoreError(RouterError):
 
 class DiskFull(StoreError):
     """There is no room on the disk of the store or the inbox."""
+
+
+class StoreDamaged(StoreError):
+    """What is in the store's file is no store, or no longer a whole one."""
 
 
 class AlreadyRunning(RouterError):

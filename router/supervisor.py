@@ -260,7 +260,9 @@ class Supervisor:
         # Exit 0 is a child that ended because its partner did: no fault of its own.
         self._back_off(child, anew=code == 0 or lived >= LIVED_WELL)
         if code:
-            self.say(f"{child.part.name} ended unexpectedly ({child.last_exit}); starting it again")
+            # Nobody else kills with it at night: https://docs.kernel.org/admin-guide/mm/concepts.html#oom-killer
+            memory = ": by somebody, or by the system because memory ran out" if code == -signal.SIGKILL else ""
+            self.say(f"{child.part.name} ended unexpectedly ({child.last_exit}{memory}); starting it again")
 
     def _back_off(self, child: Child, *, anew: bool = False) -> None:
         child.wait = FIRST_WAIT if anew else min(child.wait * 2, LONGEST_WAIT)

@@ -285,16 +285,28 @@ def _compiled(source: str, escape: Callable[[Any], str], link: Link | None) -> j
         raise MalformedTemplate(f"this template cannot be compiled: {ex}", 1) from None
 
 
+#: What Jinja says, with its own names for the signs, and what an operator can do about it.
+_SIGNS = {"'end of print statement'": '"}}"', "'end of statement block'": '"%}"'}
+_HINTS = (
+    (r"unexpected '\}'|expected \"(\}\}|%\})\"", 'what begins with "{{" ends with "}}", and "{%" with "%}"'),
+    (r"got \"\}\}\"", 'something is missing before "}}"'),
+    (r"char '\?'", 'write {{ A if CONDITION else B }}, or {{ A | default("…") }}'),
+)
+
+
 def _malformed(error: jinja2.TemplateSyntaxError, source: str) -> MalformedTemplate:
     # Where the lexer gives up it counts characters, which says nothing to anybody.
     text = re.sub(r" at \d+$", "", (error.message or "this is no template").rstrip("."))
     text = text[:1].lower() + text[1:]
+    for jinjas, sign in _SIGNS.items():
+        text = text.replace(jinjas, sign)
+    hint = next((hint for pattern, hint in _HINTS if re.search(pattern, text)), None)
     line, offset = int(error.lineno), getattr(error.lineno, "offset", None)
     if offset is None:
-        return MalformedTemplate(text, line)
+        return MalformedTemplate(text, line, hint=hint)
     rest = source[offset:]
     offset += len(rest) - len(rest.lstrip())
-    return MalformedTemplate(text, line, offset, width_at(source, offset))
+    return MalformedTemplate(text, line, offset, width_at(source, offset), hint)
 
 
 @functools.lru_cache(maxsize=64)

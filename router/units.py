@@ -52,7 +52,9 @@ def size(text: str) -> int:
         return 0
     match = _SIZE.fullmatch(text)
     if not match:
-        raise ValueError(f'"{text}" is no size; write for example 512KiB, 64MiB or 2GiB, or 0 for none')
+        meant = re.fullmatch(r"([1-9]\d*)\s*([KMG])i?B?", text, re.IGNORECASE)
+        hint = f'did you mean "{meant[1]}{meant[2].upper()}iB"?' if meant else "write for example 512KiB, 64MiB or 2GiB"
+        raise ValueError(f'"{text}" is no size; {hint}' + ("" if meant else ", or 0 for none"))
     return int(match[1]) * _BYTES[match[2]]
 
 

@@ -6,7 +6,9 @@ import json
 import logging
 import os
 import pty
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -118,6 +120,16 @@ def test_a_secret_shows_as_secret_in_a_log_line(pipe: tuple[int, int]) -> None:
     log.say("config", f"the token is {Secret('hunter2')}")
 
     assert b"hunter2" not in os.read(reading, 4096)
+
+
+def test_every_line_of_ours_says_what_it_is_about_in_one_word() -> None:
+    sources = [path.read_text(encoding="utf-8") for path in (Path(__file__).parents[1] / "router").rglob("*.py")]
+    names = {name for source in sources for name in re.findall(r"getLogger\((\S+?)\)\.?", source) if name}
+
+    ours = {name for name in names if name.startswith('"') and name != '"callrouter"'}
+    assert ours
+    assert all(re.fullmatch(r'"callrouter\.[a-z]+"', name) for name in ours)
+    assert "__name__" not in names
 
 
 def test_warnings_of_libraries_come_in_the_same_form(capfd: pytest.CaptureFixture[str]) -> None:

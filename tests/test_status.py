@@ -86,6 +86,7 @@ def test_a_daemon_with_nothing_overdue_needs_nobody():
             None,
         ),
         ({"store_error": "data/store.sqlite is locked"}, "broken", "data/store.sqlite is locked", "ls -la data"),
+        ({"store_error": "it is damaged", "store_damaged": True}, "broken", "it is damaged", "callrouter doctor"),
         ({"disk": Disk(GIB - 1, 10 * GIB)}, "attention", "nearly full", "du -xh"),
         ({"disk": Disk(4 * GIB, 100 * GIB)}, "attention", "nearly full", "du -xh"),
         ({"disk": Disk(1 << 20, 100 * GIB, refuse_below=64 << 20)}, "broken", "events are refused", "du -xh"),
@@ -111,6 +112,16 @@ def test_each_thing_that_is_wrong_is_said_with_its_command(change, level, what, 
     [
         ({"dead": 3}, "3 dead letters", "callrouter replay --destination slack"),
         ({"paused_at": NOW - 60, "paused_reason": "401"}, '"slack" is paused for 1m: 401', "callrouter resume slack"),
+        (
+            {"paused_at": NOW - 60, "paused_reason": "they move house", "paused_by_hand": True},
+            '"slack" has been paused by hand for 1m: they move house',
+            "callrouter resume slack",
+        ),
+        (
+            {"paused_at": NOW - 60, "paused_reason": "paused by hand", "paused_by_hand": True},
+            '"slack" has been paused by hand for 1m',
+            "callrouter resume slack",
+        ),
         ({"type": None, "waiting": 7}, "no longer in config.yaml", "callrouter give-up slack"),
         ({"disabled": "SLACK_URL is not set", "waiting": 1}, "1 delivery waits", "callrouter give-up slack"),
         ({"overdue_since": NOW - 900, "waiting": 1}, "overdue by 15m", "callrouter deliveries --destination slack"),
@@ -439,4 +450,9 @@ def test_a_name_that_was_dropped_and_is_owed_nothing_is_not_shown(config):
 def test_a_store_that_is_no_database_is_a_trouble_and_no_error(config):
     (config.data / "store.sqlite").write_bytes(b"this is no database" * 99)
 
-    assert any("the store cannot be read" in trouble.what for trouble in gather(config, NOW).troubles)
+    status = gather(config, NOW)
+
+    assert any("the store cannot be read" in trouble.what for trouble in status.troubles)
+    assert status.found.store_damaged
+    # Nobody knows what waits, so nobody is told that nothing does.
+    assert status.found.destinations == ()

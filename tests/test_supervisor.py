@@ -103,12 +103,15 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 
 def test_a_crashed_process_comes_back(start: Start, tmp_path: Path) -> None:
-    start("worker=wait_for_term")
+    supervisor = start("worker=wait_for_term")
     until(lambda: len(pids(tmp_path / "worker")) == 1)
 
     os.kill(pids(tmp_path / "worker")[0], signal.SIGKILL)
 
     until(lambda: len(pids(tmp_path / "worker")) == 2)
+    supervisor.kill()
+    why = "killed by SIGKILL: by somebody, or by the system because memory ran out"
+    assert f"worker ended unexpectedly ({why}); starting it again" in supervisor.stdout.read()
 
 
 def test_a_process_that_keeps_crashing_is_started_ever_more_rarely(start: Start, tmp_path: Path) -> None:

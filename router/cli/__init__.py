@@ -9,6 +9,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import NoReturn
 
 import click
@@ -44,6 +45,16 @@ class _Commands(click.Group):
         command: click.Command = module.command
         command.short_help = (module.__doc__ or "").strip()
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError:
+            if close := get_close_matches(args[0], self.list_commands(ctx), 1):
+                raise click.UsageError(f"No such command '{args[0]}'. Did you mean '{close[0]}'?", ctx) from None
+            raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for section, names in _SECTIONS.items():
@@ -89,6 +100,11 @@ def invoke(arguments: Sequence[str]) -> int:
     except ConfigError as ex:
         _show_problems(ex)
         return ex.exit_code
+    except PermissionError as ex:
+        if ex.filename is None:
+            raise
+        click.echo(f"callrouter: cannot use {ex.filename}: {ex.strerror}. Run as the user who owns it", err=True)
+        return RouterError.exit_code
     except RouterError as ex:
         click.echo(f"callrouter: {ex}", err=True)
         return ex.exit_code

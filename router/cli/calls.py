@@ -14,7 +14,10 @@ from router.cli.screen import Cell, Column
 
 if TYPE_CHECKING:
     from router.calls import Call
-    from router.store import EventRow
+    from router.store import DeliveryRow, EventRow
+
+#: Events, and deliveries, of a call that are shown.
+_SHOWN = 1000
 
 
 @click.command("calls", epilog=options.exits(no="there is no call UUID"))
@@ -25,30 +28,37 @@ if TYPE_CHECKING:
 @options.config_option
 @options.json_option("JSON, one call a line")
 def command(uuid: str | None, config_path: Path, limit: int, as_json: bool, **where: Any) -> int:
-    """List calls, the one with the newest event first; with UUID, show one with its events.
+    """List calls, the one with the newest event first; with UUID, show one with its events and deliveries.
 
-    A call is missed when it was inbound, is over, and nobody answered. While it goes on it has no outcome.
+    Of the UUID the beginning is enough, as the log shows it. A call is missed when it was inbound, is over, and nobody
+    answered. While it goes on it has no outcome.
     """
     from router.store import Filter
 
     config = options.load_to_look(config_path)
     now = time.time()
-    call_id = uuid and uuid.lower()
     with options.reading(config) as store:
+        call_id = options.whole_call(store, uuid)
         rows = store.calls(Filter(call_id=call_id, **where), limit)
-        events = store.events(Filter(source=where["source"], call_id=call_id), 1000) if rows and uuid else []
+        asked = Filter(source=where["source"], call_id=call_id)
+        events = store.events(asked, _SHOWN) if rows and uuid else []
+        told = store.deliveries(asked, _SHOWN) if rows and uuid else []
     if as_json:
         for row in rows:
             screen.emit(_document(row))
     elif uuid and rows:
         for row in rows:
             _show(row, [event for event in events if event.source == row.source], config.timezone, now)
+            _show_told([delivery for delivery in told if delivery.source == row.source], config.timezone, now)
     elif rows:
         _list(rows, config.timezone, now)
     if uuid and not rows:
-        screen.talk(f"callrouter: there is no call {uuid}.")
+        screen.talk(f"callrouter: there is no call {uuid}; callrouter calls lists those there are.")
         return 3
-    return screen.end(found=bool(rows), wanted=None, what="call")
+    if not rows:
+        options.know_all(config, where)
+    none = None if any(where.values()) else "No call was heard of yet. To see one: callrouter send --sample missed"
+    return screen.end(found=bool(rows), wanted=None, what="call", none=none)
 
 
 def _list(rows: list[Call], zone: tzinfo, now: float) -> None:
@@ -129,6 +139,36 @@ def _show(row: Call, events: list[EventRow], zone: tzinfo, now: float) -> None:
         for event in reversed(events)
     ]
     screen.table([*columns, Column("rules", fold=True)], table, indent=2)
+
+
+def _show_told(deliveries: list[DeliveryRow], zone: tzinfo, now: float) -> None:
+    screen.say("\nDeliveries" + ("" if deliveries else ": none"))
+    if not deliveries:
+        return
+    columns = [Column("id", right=True), Column("destination"), Column("type"), Column("rule", keep=3)]
+    screen.table(
+        [
+            *columns,
+            Column("state"),
+            Column("attempts", right=True, keep=4),
+            Column("ended", keep=5),
+            Column("reason", fold=True),
+        ],
+        [
+            [
+                str(one.id),
+                one.destination,
+                one.event_type,
+                one.rule or "–",
+                screen.state(one.state.word),
+                str(one.attempts),
+                screen.when(one.ended_at, zone, now),
+                one.reason or "",
+            ]
+            for one in reversed(deliveries)
+        ],
+        indent=2,
+    )
 
 
 def _document(row: Call) -> dict[str, Any]:

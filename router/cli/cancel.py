@@ -54,6 +54,7 @@ def command(
         screen.talk(f"callrouter: there is no delivery {number} that waits.")
     missing = 3 if chosen.missing else 0
     if not chosen.total:
+        options.know_all(config, where)
         screen.talk("Nothing to cancel.")
         return missing
     choosing.show(chosen, config)

@@ -103,7 +103,7 @@ def by_filter(store: Reading, where: dict[str, Any], limit: int | None) -> Chose
 
     said = {name: value for name, value in where.items() if value is not None and value is not False}
     if call := said.pop("call", None):
-        said["call_id"] = str(call).lower()
+        said["call_id"] = options.whole_call(store, str(call))
     state = said.get("state")
     asked = Filter(**{**said, "state": options.state_named(state) if state else None})
     chosen = Chosen()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.option("--destination", metavar="NAME", help="Only those owed to this destination.")
 @click.option("--state", type=click.Choice(options.STATES), help="Only those that stand so.")
 @click.option("--rule", metavar="NAME", help="Only those that this rule asked for.")
-@click.option("--call", metavar="UUID", help="Only of this call.")
+@click.option("--call", metavar="UUID", help="Only of this call; the beginning of its UUID is enough.")
 @click.option("--event", "event_id", metavar="ID", type=int, help="Only of this event.")
 @click.option("--silence", metavar="ID", type=int, help="Only what this silence has caught.")
 @options.since_option
@@ -62,7 +62,10 @@ def command(delivery_id: int | None, limit: int, config_path: Path, as_json: boo
             _show_answer(answer)
     elif rows:
         _list(rows, config.timezone, now)
-    return screen.end(found=bool(rows), wanted=delivery_id, what="delivery")
+    if not rows and delivery_id is None:
+        options.know_all(config, where)
+    none = None if any(value is not None for value in where.values()) else "Nothing was owed to anybody yet."
+    return screen.end(found=bool(rows), wanted=delivery_id, what="delivery", none=none)
 
 
 def _rows(store: Reading, delivery_id: int | None, limit: int, where: dict[str, Any]) -> list[DeliveryRow]:
@@ -71,7 +74,7 @@ def _rows(store: Reading, delivery_id: int | None, limit: int, where: dict[str, 
     if delivery_id is not None:
         return [row for row in store.deliveries(Filter(before_id=delivery_id + 1), 1) if row.id == delivery_id]
     where["state"] = where["state"] and options.state_named(where["state"])
-    where["call_id"] = (call := where.pop("call")) and call.lower()
+    where["call_id"] = options.whole_call(store, where.pop("call"))
     return store.deliveries(Filter(**where), limit)
 
 

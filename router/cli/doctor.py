@@ -9,6 +9,8 @@ import click
 
 from router.cli import options, screen
 
+#: Columns before a finding: its level, and what it is about.
+_INDENT = 24
 _COLOURS = {"ok": "green", "note": "yellow", "problem": "red"}
 
 
@@ -58,9 +60,12 @@ def command(patience: float, config_path: Path, as_json: bool) -> int:
         findings.append(finding)
         if not as_json:
             mark = screen.paint(f"{finding.level:<8}", _COLOURS[finding.level])
-            screen.say(f"{mark} {finding.what:<13}  {screen.safe(finding.text)}")
-            if finding.todo:
-                screen.say(f"{'':<24}→ {screen.safe(finding.todo)}")
+            first, *rest = screen.wrapped(finding.text, _INDENT)
+            screen.say(f"{mark} {finding.what:<13}  {first}")
+            for line in rest:
+                screen.say(f"{'':<{_INDENT}}{line}")
+            for number, line in enumerate(screen.wrapped(finding.todo, _INDENT + 2) if finding.todo else ()):
+                screen.say(f"{'':<{_INDENT}}{'→' if number == 0 else ' '} {line}")
     problems = sum(finding.level == "problem" for finding in findings)
     if as_json:
         screen.emit({"ok": not problems, "findings": list(map(asdict, findings))})

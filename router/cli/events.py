@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.command("events", epilog=options.exits(no="there is no event ID"))
 @click.argument("event_id", metavar="[ID]", type=int, required=False)
 @click.option("--source", metavar="NAME", help="Only from this source.")
-@click.option("--call", metavar="UUID", help="Only of this call.")
+@click.option("--call", metavar="UUID", help="Only of this call; the beginning of its UUID is enough.")
 @click.option("--type", "event_type", metavar="TYPE", help="Only of this event type: ringing, call_ended, alert, …")
 @options.since_option
 @click.option("--rejected", is_flag=True, help="List refused events instead (the quarantine), with what was wrong.")
@@ -52,7 +52,10 @@ def command(event_id: int | None, rejected: bool, limit: int, config_path: Path,
             _show(rows[0], store, config.timezone, now)
         elif rows:
             _list(rows, config.timezone, now)
-    return screen.end(found=bool(rows), wanted=event_id, what="event")
+    if not rows and event_id is None:
+        options.know_all(config, where)
+    none = None if any(where.values()) else "No event was received yet. To see some: callrouter send --sample missed"
+    return screen.end(found=bool(rows), wanted=event_id, what="event", none=none)
 
 
 def _rows(store: Reading, event_id: int | None, limit: int, where: dict[str, Any]) -> list[EventRow]:
@@ -60,7 +63,7 @@ def _rows(store: Reading, event_id: int | None, limit: int, where: dict[str, Any
 
     fields = {
         "source": where["source"],
-        "call_id": where["call"] and where["call"].lower(),
+        "call_id": options.whole_call(store, where["call"]),
         "event_type": where["event_type"],
         "since": where["since"],
         "unmatched": True if where["unmatched"] else None,

@@ -95,7 +95,7 @@ def command(
         several = f"all {len(given)} events of their calls, in this order"
         screen.say(f"Taken to be {several if len(given) > 1 else 'the first event of its call'}.")
         for explanation in explanations:
-            _show(explanation)
+            _show(explanation, config)
     if expect is None:
         return 0
     wanted = sorted({name.strip() for name in expect.split(",")} - {""})
@@ -190,7 +190,9 @@ def _verdict(rule: Rule, decision: Decision, stopped: str | None, *, own: bool, 
     return "matches, but it fires once a call and did" if rule.once and rule.name in fired else "matches"
 
 
-def _show(explanation: _Explanation) -> None:
+def _show(explanation: _Explanation, config: Config) -> None:
+    from router.matching import OWN_FACTS
+
     screen.say()
     screen.say(f"Event {screen.safe(explanation.event_type)}, {explanation.time}")
     for rule in explanation.rules:
@@ -200,10 +202,12 @@ def _show(explanation: _Explanation) -> None:
             continue
         for test in rule.conditions:
             has = "" if test.key in {"all", "any", "not"} else f"   it has: {_value(test.actual)}"
+            if test.actual is None and test.key in OWN_FACTS:
+                has += ", because only call_ended and call_corrected have it"
             line = f"{test.key}: {test.wanted}{has}"
             screen.say(f"    {'  ' * test.depth}{'yes' if test.held else 'no ':<3}  {screen.safe(line)}")
     if explanation.unmatched:
-        screen.say("  no rule matches: what unmatched: says applies")
+        screen.say(f"  no rule matches; unmatched: {', '.join(config.routes.unmatched) or 'drop'}")
     for one in explanation.foretold:
         if one.disabled is not None:
             screen.say(f"  → not {one.destination}: it is disabled ({one.disabled})")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import getpass
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -137,12 +137,51 @@ def who() -> str:
         return "unknown"
 
 
+def whole_call(store: Reading, said: str | None) -> str | None:
+    """Return the id of the call that *said* is, or is the beginning of: the log shows no more of it.
+
+    Raises click.UsageError where several begin so.
+    """
+    if said is None:
+        return None
+    begun = said.lower()
+    found = store.call_ids(begun, 4)
+    if begun in found or not found:
+        return begun
+    if len(found) > 1:
+        raise click.UsageError(f'Several calls begin with "{said}": {", ".join(found[:3])}, …; write more of it.')
+    return found[0]
+
+
+def know_all(config: Config, where: Mapping[str, Any]) -> None:
+    """Return when everything that *where* names exists: nothing was found, and a misspelt name may be why.
+
+    Raises click.UsageError with what was probably meant.
+    """
+    from router.event import ALERT, EVENT_TYPES, OWN_TYPES
+
+    if where.get("destination"):
+        know(config, where["destination"])
+    if where.get("source"):
+        source(config, where["source"])
+    accepted = {one for each in config.sources.values() for one in each.accept_types}
+    _know("rule", where.get("rule"), {rule.name for rule in config.routes.rules})
+    _know("event type", where.get("event_type"), {*EVENT_TYPES, *OWN_TYPES, ALERT, *accepted})
+
+
+def _know(what: str, name: str | None, names: Collection[str]) -> None:
+    from difflib import get_close_matches
+
+    if name is not None and name not in names:
+        close = get_close_matches(name, names, 1)
+        hint = f'did you mean "{close[0]}"?' if close else f"there are: {', '.join(sorted(names)) or 'none'}."
+        raise click.UsageError(f'No {what} is called "{name}"; {hint}')
+
+
 def know(config: Config, destination: str) -> None:
     """Return when *destination* is one of ours, also a former one; raises click.UsageError with the likely ones."""
     if destination in config.destinations:
         return
-    from difflib import get_close_matches
-
     from router.errors import StoreError
 
     names = set(config.destinations)
@@ -151,10 +190,7 @@ def know(config: Config, destination: str) -> None:
             names |= {row.name for row in store.destinations()}
     except StoreError:
         pass
-    if destination not in names:
-        close = get_close_matches(destination, names, 1)
-        hint = f'did you mean "{close[0]}"?' if close else f"there are: {', '.join(sorted(names)) or 'none'}."
-        raise click.UsageError(f'No destination is called "{destination}"; {hint}')
+    _know("destination", destination, names)
 
 
 def living(config: Config) -> list[Daemon]:

@@ -18,7 +18,7 @@ def command(destination: str, reason: str, wait: bool | None, config_path: Path)
     """Stop sending to DESTINATION until callrouter resume.
 
     What is owed to it waits and is not lost, however long the pause; only deliveries with a time limit (expire, or
-    give_up_after) end when that comes. Callrouter pauses a destination by itself when it refuses everything, for
+    give_up_after) end when that comes. callrouter pauses a destination by itself when it refuses everything, for
     example after its token was revoked.
     """
     return recording.record_for(options.load_to_look(config_path), "pause", destination, {"reason": reason}, wait=wait)

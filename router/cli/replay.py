@@ -96,6 +96,7 @@ def command(
         screen.talk(f"callrouter: there is no delivery {number} that has ended.")
     missing = 3 if chosen.missing else 0
     if not chosen.total:
+        options.know_all(config, where)
         screen.talk("Nothing to replay.")
         return missing
     choosing.show(chosen, config)

@@ -109,6 +109,12 @@ def paragraph(text: str, *, hanging: int) -> None:
     )
 
 
+def wrapped(text: str, indent: int) -> list[str]:
+    """Return *text* in lines that fit a terminal behind *indent* columns; in a pipe it is one line."""
+    width = max(20, console().width - indent)
+    return textwrap.wrap(safe(text), width, break_long_words=False, break_on_hyphens=False) or [""]
+
+
 def talk(text: str) -> None:
     """Print one line for the person alone, on stderr."""
     click.echo(text, err=True)
@@ -215,14 +221,17 @@ def safe_lines(text: str) -> str:
     return "\n".join(safe(line) for line in text.split("\n"))
 
 
-def end(*, found: bool, wanted: int | None, what: str) -> int:
-    """Say so where nothing was *found* to print, and return the exit code: 3 when one was *wanted* by its number."""
+def end(*, found: bool, wanted: int | None, what: str, none: str | None = None) -> int:
+    """Say so where nothing was *found* to print, and return the exit code: 3 when one was *wanted* by its number.
+
+    *none* is what to say where there is nothing at all.
+    """
     if found:
         return 0
     if wanted is not None:
         talk(f"callrouter: there is no {what} {wanted}.")
         return 3
-    talk(f"No {what} fits.")
+    talk(none or f"No {what} fits.")
     return 0
 
 

@@ -65,6 +65,7 @@ def command(file: BinaryIO | None, sample: str | None, config_path: Path, as_jso
     source = options.source(config, chosen["source"])
     bodies = iter([file.read()]) if file is not None else _played(str(sample), chosen)
     refused = 0
+    body = b""
     for body in bodies:
         answer = _post(config, source, body)
         _tell(body, answer, as_json)
@@ -73,6 +74,11 @@ def command(file: BinaryIO | None, sample: str | None, config_path: Path, as_jso
             screen.talk(
                 f"In this shell {', '.join(sorted(set(config.unset)))}; the daemon has it from its own environment."
             )
+        if answer.status == 503:
+            screen.talk(f"  {_command('status', config)} says why.")
+    if sample is not None and not refused and not as_json:
+        call = str(_object(body).get("uuid"))[:8]
+        screen.talk(f"What becomes of it: {_command(f'calls {call}', config)}")
     return 3 if refused else 0
 
 
@@ -107,7 +113,7 @@ def _post(config: Config, source: Source, body: bytes) -> _Answer:
         return _Answer(answer.status, answer.read(), time.perf_counter() - started)
     except (OSError, http.client.HTTPException) as ex:
         why = "nothing listens there" if isinstance(ex, ConnectionRefusedError) else str(ex) or type(ex).__name__
-        todo = f"Is the daemon running? Start it with: {_run(config)}"
+        todo = f"Is the daemon running? Start it with: {_command('run', config)}"
         raise _NotRunning(f"the event could not be posted to {host}:{port}: {why}. {todo}") from ex
     finally:
         connection.close()
@@ -120,16 +126,16 @@ def _address(config: Config) -> tuple[str, int]:
 
         said = [one.listen for one in daemons(config.data) if one.alive and one.listen]
         if not said:
-            raise _NotRunning(f"the daemon is not running. Start it with: {_run(config)}")
+            raise _NotRunning(f"the daemon is not running. Start it with: {_command('run', config)}")
         host, _, digits = said[0].rpartition(":")
         host, port = host.strip("[]"), int(digits)
     return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host), port  # noqa: S104 - not bound here
 
 
-def _run(config: Config) -> str:
+def _command(words: str, config: Config) -> str:
     from router.status import command as spelled
 
-    return spelled("run", config.path)
+    return spelled(words, config.path)
 
 
 def _tell(body: bytes, answer: _Answer, as_json: bool) -> None:

@@ -81,7 +81,10 @@ def _list(everything: bool, config_path: Path, as_json: bool) -> int:
             [*columns, Column("caught", right=True), Column("why", fold=True), Column("note", fold=True, keep=6)],
             [_row(row, caught, config, now) for row, caught in rows],
         )
-    return screen.end(found=bool(rows), wanted=None, what="silence")
+    none = (
+        "Nobody has made a silence yet." if everything else "No silence is active; --all shows those that have ended."
+    )
+    return screen.end(found=bool(rows), wanted=None, what="silence", none=none)
 
 
 @command.command("show", epilog=options.exits(no="there is no silence ID"))

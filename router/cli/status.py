@@ -11,6 +11,7 @@ import click
 
 from router.cli import options, screen
 from router.cli.screen import Cell, Column
+from router.errors import ConfigError
 from router.units import spell
 
 if TYPE_CHECKING:
@@ -32,13 +33,31 @@ def command(config_path: Path, as_json: bool) -> int:
     """
     from router.status import gather
 
-    config = options.load_to_look(config_path)
+    try:
+        config = options.load_to_look(config_path)
+    except ConfigError:
+        _tell_what_goes_on(config_path)
+        raise
     status = gather(config, time.time())
     if as_json:
         screen.emit(_document(status))
     else:
         _show(status, config)
     return 0 if status.well else 3
+
+
+def _tell_what_goes_on(config_path: Path) -> None:
+    """Say beside the mistakes of a configuration that the daemon still runs with what it has read before."""
+    from router.config.folder import data_folder
+    from router.status import command as spelled
+    from router.status import daemons
+
+    todo = f"Mend the file to see more, or ask: {spelled('doctor', config_path)}"
+    if not config_path.exists():
+        todo = "Put the file back to see more"
+    for daemon in (one for one in daemons(data_folder(config_path)) if one.alive):
+        going_on = f"goes on with version {daemon.config_version}, which it has read before"
+        screen.talk(f"callrouter runs (pid {daemon.pid}) and {going_on}. {todo}")
 
 
 def _show(status: Status, config: Config) -> None:
@@ -64,7 +83,9 @@ def _show(status: Status, config: Config) -> None:
 
 
 def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:].rstrip(".") + "."
+    # Our own name begins with a small letter everywhere.
+    first = text[:1] if text.startswith("callrouter") else text[:1].upper()
+    return first + text[1:].rstrip(".") + "."
 
 
 def _verdict(status: Status) -> str:
@@ -118,7 +139,14 @@ def _process(process: Process, now: float) -> list[Cell]:
     ]
 
 
+#: In place of what only the store could say.
+_UNKNOWN = "not known: the store cannot be read"
+
+
 def _sources(found: Findings) -> None:
+    if found.store_error:
+        screen.say(f"Last event    {_UNKNOWN}")
+        return
     heard = [
         f"nothing from {name} yet" if at is None else f"from {name} {screen.age(at, found.now)}"
         for name, at in found.sources.items()
@@ -127,6 +155,9 @@ def _sources(found: Findings) -> None:
 
 
 def _destinations(found: Findings) -> None:
+    if found.store_error:
+        screen.say(f"Deliveries    {_UNKNOWN}")
+        return
     overdue = [one for one in found.destinations if one.overdue_since is not None]
     oldest = min(overdue, key=lambda one: one.overdue_since or 0, default=None)
     waits = "nothing is overdue"
@@ -159,7 +190,8 @@ def _standing(one: DestinationStatus, found: Findings) -> Cell:
     if one.closed:
         opens = "not in the next two years" if one.opens_at is None else f"in {spell(round(one.opens_at - found.now))}"
         return f"closed, opens {opens}{held}", "dim"
-    return f"on{held}", "green" if not held else "yellow"
+    again = f", trying again: {one.retry_reason}" if one.retry_reason else ""
+    return f"on{held}{again}", "yellow" if held or again else "green"
 
 
 def _alerts(found: Findings, config: Config) -> None:
@@ -183,7 +215,7 @@ def _machine(found: Findings, config: Config) -> None:
     )
     screen.say(f"Store         {screen.size(disk.store)}, write-ahead log {screen.size(disk.wal)}{oldest}")
     lately = f"{screen.count(found.refused_lately, 'event')} in the last day" if found.refused_lately else "none today"
-    screen.say(f"Refused       {lately}")
+    screen.say(f"Refused       {_UNKNOWN if found.store_error else lately}")
     share = 100 * disk.free / disk.total if disk.total else 0
     screen.say(f"Disk          {screen.size(disk.free)} free of {screen.size(disk.total)} ({share:.0f} %)")
     screen.say(f"Clock         {screen.moment_in_full(found.now, config.timezone, found.now).removesuffix(' (now)')}")

@@ -64,7 +64,7 @@ def command(command_id: int | None, limit: int, config_path: Path, as_json: bool
             [*columns, Column("carried out"), Column("result", fold=True)],
             [_row(one, rows.get(one.id), config, now) for one in found],
         )
-    return screen.end(found=bool(found), wanted=command_id, what="command")
+    return screen.end(found=bool(found), wanted=command_id, what="command", none="Nobody has recorded a command yet.")
 
 
 def _carried_out(config: Config, numbers: list[int]) -> dict[int, CommandRow]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,11 +36,21 @@ def include(root: Block, path: Path, files: Files, problems: Problems) -> None:
         return
     entries = value if isinstance(value, Items) else [value]
     merge = _Merge(root, problems)
+    taken: set[Path] = set()
     for entry in entries:
         if not isinstance(entry, Text) or entry.null or not entry:
             problems.error(entry, '"include" takes names of files and folders', "write include: [teams/, vip.yaml]")
             continue
         for name in _named(entry, path, files, problems):
+            if _plain(name) == _plain(path):
+                problems.error(
+                    entry, f'"{path.name}" would include itself', "name a file, or a folder that it is not in"
+                )
+                continue
+            if _plain(name) in taken:
+                problems.error(entry, f'"{name.name}" is included twice', "name it, or the folder that it is in, once")
+                continue
+            taken.add(_plain(name))
             content = _included(entry, name, files, problems)
             if content is not None:
                 merge.add(content)
@@ -59,6 +70,11 @@ def _named(entry: Text, path: Path, files: Files, problems: Problems) -> list[Pa
         problems.warning(entry, f'there is no *.yaml in the folder "{entry.written}"', "remove the entry, or add one")
     # As the first file is named: relative to where the command was started.
     return [named / one.name for one in found]
+
+
+def _plain(path: Path) -> Path:
+    """Return *path* without its detours, so that two spellings of one file are equal."""
+    return Path(os.path.normpath(path.absolute()))
 
 
 def _included(entry: Text, path: Path, files: Files, problems: Problems) -> Block | None:
@@ -108,7 +124,9 @@ class _Merge:
                 continue
             hint = f"an included file may have {', '.join((*_BLOCKS, *_LISTS))}"
             near = nearest(name, self._adders)
-            if name in self._root:
+            if name == "include":
+                self._problems.error(name, "an included file cannot include others", "name all files in the first one")
+            elif name in self._root:
                 text = (
                     f'"{name}" is in {self._problems.spell(self._root.key(name).place, seen_from=name.place)} already'
                 )

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import parse_qsl, urlsplit
 
-from router.config.located import Block, Text, Value
+from router.config.located import Block, Text, Value, texts
 from router.config.model import Destination
 from router.config.problems import Problems
 from router.matching import Condition, OneOf, conjunction, contradiction, implies
@@ -16,6 +16,9 @@ from router.routes import Routes, Rule
 #: Comparing each rule with each other would take longer than everything else; beyond this many pairs the rest is not
 #: compared, which costs a warning and nothing more.
 _MOST_PAIRS = 20_000
+_CURLY = re.compile("[“”„].*[“”]", re.DOTALL)
+#: A variable as shells take it.
+_UNBRACED = re.compile(r"(?:[A-Za-z]+ )?\$[A-Z_][A-Z0-9_]+|%[A-Z_][A-Z0-9_]+%")
 #: Keys, and names of headers, whose values are secrets.
 _SECRET_KEY = re.compile(r"authorization|bearer|token|secret|password|key|cookie|value|webhooks|proxy", re.IGNORECASE)
 
@@ -106,11 +109,21 @@ def doubt_twins(routes: Routes, destinations: Mapping[str, Destination], block: 
                 problems.warning(block.key(name), text, "remove one, or change its settings")
 
 
+def doubt_texts(root: Block, problems: Problems) -> None:
+    """Warn of texts under *root* that were typed as YAML and callrouter do not read them: their quotes, a variable."""
+    for text in texts(root):
+        if text.style in (None, "") and _CURLY.fullmatch(text.written):
+            hint = 'write straight ones: "…"'
+            problems.warning(text, "the typographic quotes are part of this text", hint)
+        elif _UNBRACED.fullmatch(text.written):
+            problems.warning(text, "this is no variable but a text, and used as it stands", 'write "${NAME}"')
+
+
 def doubt_secrets(kind: str, named: Block, problems: Problems) -> None:
     """Warn of secrets that are written in the file itself, in any source or destination (*kind*) of *named*."""
     for name, block in named.items():
         for key, text in _keyed(str(name), block):
-            if problems.hides(text) and _is_secret(key, str(text)):
+            if problems.hides(text) and _is_secret(key, str(text)) and not _UNBRACED.fullmatch(text.written):
                 hint = 'take it from the environment ("${NAME}") or from a file ("${file:PATH}")'
                 problems.warning(text, f'{key} of {kind} "{name}" is a secret, and written in this file', hint)
 

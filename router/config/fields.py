@@ -97,17 +97,21 @@ class Fields:
     def _one(self, name: str, value: Value, reader: Callable[[str], T]) -> T | None:
         return read_scalar(name, value, reader, self._problems, None)
 
-    def block(self, name: str) -> Block | None:
-        """Return the block under *name*."""
+    def block(self, name: str, known: Iterable[str] = ()) -> Block | None:
+        """Return the block under *name*; *known* are the keys it may have, for the message where it is none."""
         value = self.value(name)
         if value is None or isinstance(value, Block):
             return value
-        self._problems.error(value, f'"{name}"{self._inside} needs a block of keys', f"write {name}: {{key: value}}")
+        hint = f"write {name}: {{key: value}}"
+        if keys := tuple(known):
+            hint = f"write {name}: {{{keys[0]}: …}}" + (f"; its keys are {', '.join(keys)}" if keys[1:] else "")
+        self._problems.error(value, f'"{name}"{self._inside} needs a block of keys', hint)
         return None
 
     def inner(self, name: str, known: Iterable[str]) -> Fields | None:
         """Return the keys of the block under *name*."""
-        block = self.block(name)
+        known = tuple(known)
+        block = self.block(name, known)
         if block is None:
             return None
         where = f'"{name}" of {self._where}' if self._where else f'"{name}"'

@@ -21,7 +21,8 @@ def read_lists(lists: Block, folder: Path, files: Files, problems: Problems) -> 
         key = lists.key(name)
         check_name("list", key, problems)
         reader = _Reader(key, folder, files, problems)
-        entries = [entry for one in (value if isinstance(value, Items) else [value]) for entry in reader.entries(one)]
+        ones = value if isinstance(value, Items) else [] if isinstance(value, Text) and value.null else [value]
+        entries = [entry for one in ones for entry in reader.entries(one)]
         if not entries and not reader.failed:
             problems.error(key, f'the list "{name}" is empty', "nothing could ever be in it; name at least one value")
         found[str(name)] = ValueList(str(name), entries)

@@ -16,7 +16,7 @@ from router.config.alerts import read_alerts
 from router.config.certificates import Certificates
 from router.config.destinations import apply_defaults, read_destinations
 from router.config.documents import include, read_first
-from router.config.doubts import doubt_rules, doubt_secrets, doubt_twins
+from router.config.doubts import doubt_rules, doubt_secrets, doubt_texts, doubt_twins
 from router.config.fields import Fields
 from router.config.files import Files, Snapshot
 from router.config.hours import HoursReader
@@ -135,6 +135,7 @@ class _Loader:
         if not problems.errors:
             doubt_rules(routes, rules.names, problems)
             doubt_twins(routes, destinations, destination_block, problems)
+            doubt_texts(self._root, problems)
             for kind, block in (("source", source_block), ("destination", destination_block)):
                 doubt_secrets(kind, block, problems)
         config = Config(

@@ -104,7 +104,7 @@ def read(source: str, problems: Problems, file: str = "") -> Block | None:
     if isinstance(root, Block):
         return root
     if root is None or (isinstance(root, Text) and root.null):
-        problems.error(Place(1, 1, file=file), "the file is empty", "it needs at least sources: and unmatched:")
+        problems.error(Place(1, 1, file=file), "the file is empty", "callrouter init FOLDER writes one to begin with")
     else:
         problems.error(root, "the file must consist of keys with values", "write for example unmatched: drop")
     return None
@@ -240,17 +240,46 @@ _SENTENCES: tuple[tuple[str, str, str | None], ...] = (
     ("cannot start any token", "a text cannot begin like this", "put quotes around it"),
     ("mapping values are not allowed", "there is a second colon in this line, or the line is indented too far",
      'put quotes around a text with ": " in it'),
-    ("expected ',' or ']'", "a list that begins with [ is not closed", "close it with ]"),
-    ("expected ',' or '}'", "a block that begins with { is not closed", "close it with }"),
+    ("expected ',' or ']'", "a list that begins with [ is not closed",
+     "close it with ], or write a comma between its values"),
+    ("expected ',' or '}'", "a block that begins with { is not closed",
+     "close it with }, or write a comma between its keys"),
     ("could not find expected ':'", "a key without its colon", "write key: value"),
+    ("found unexpected ':'", "a colon without a value", 'write a space and a value after it; quote a text with ":"'),
     ("did not find expected key", "this line does not fit the lines above it", "check quotes and indentation"),
     ("expected '-' indicator", "this line does not fit the list above it",
      'every entry of a list begins with "- " at the same depth'),
+    ("expected node content", "a value is missing here",
+     "write it, or close what was opened above: [ with ], { with }"),
+    ("expected alphabetic or numeric", "a name is missing behind this sign",
+     'quote a text that begins with "&" or "*"'),
+    ("expected comment or line break", "a text of several lines begins in the next line",
+     'quote a text that begins with "|" or ">"'),
     ("unexpected end of stream", "a quote is opened here and never closed", "close it"),
     ("unknown escape character", "this is no escape in double quotes", "use single quotes for a text with \\"),
     ("block sequence entries are not allowed", "a list cannot begin in this line", "begin it in the next line"),
     ("block mapping|block collections", "this line is indented wrongly", "check the indentation"),
 )  # fmt: skip
+
+
+#: A typographic quote that is not inside of straight ones.
+_CURLY = re.compile(r'(?:[^"]*"[^"]*")*[^"]*?[\s:\[{,]([“”„])')
+#: A key whose value begins right behind its colon.
+_GLUED = re.compile(r"[\s-]*([A-Za-z_][\w-]*):(?=[^\s:/])")
+
+
+def _report_quotes(line: str, place: Place, problems: Problems) -> bool:
+    """Report what is wrong with the quotes of *line*, where that explains why YAML gave up at *place*."""
+    curly = _CURLY.match(line)
+    if curly:
+        at = place._replace(column=curly.end())
+        problems.error(at, f"{curly[1]} is a typographic quote, and a letter to YAML", 'write a straight one: "')
+    elif line.count('"') % 2 and "\\" not in line:
+        at = place._replace(column=line.rindex('"') + 1)
+        problems.error(at, "a quote is opened here and never closed", "close it")
+    else:
+        return False
+    return True
 
 
 def _report_syntax(ex: yaml.YAMLError, source: str, problems: Problems, file: str) -> None:
@@ -263,7 +292,17 @@ def _report_syntax(ex: yaml.YAMLError, source: str, problems: Problems, file: st
     if problems.has_error_in(place.line, file):
         return
     lines = BREAKS.split(source)
+    end = BREAKS.split(source.rstrip())
+    if place.line > len(end):
+        # The end of the file is behind its last line, where there is nothing to see.
+        place = Place(len(end), max(1, len(end[-1])), file=file)
     near = lines[place.line - 1] if place.line <= len(lines) else ""
+    if _report_quotes(near, place, problems):
+        return
+    if context and "expected ':'" in problem and (glued := _GLUED.match(lines[context.line])):
+        place = Place(context.line + 1, glued.end(), file=file)
+        problems.error(place, "a colon without a space after it", f"write {glued[1]}: and a space before its value")
+        return
     if re.search(r"(:|-)\s+\{[{%]", near):
         problems.error(place, "YAML does not read this as a text", 'put quotes around a text with "{{"')
         return

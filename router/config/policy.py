@@ -30,7 +30,7 @@ class PolicyReader:
 
     def retry(self) -> RetryPolicy:
         """Return the ``retry:`` block, or what is usual."""
-        block = self._fields.block("retry")
+        block = self._fields.block("retry", RETRY)
         usual = RetryPolicy()
         if block is None:
             return usual
@@ -57,7 +57,7 @@ class PolicyReader:
         if isinstance(value, str):
             read_scalar("breaker", value, _no_breaker, self._problems, None)
             return None
-        block = self._fields.block("breaker")
+        block = self._fields.block("breaker", BREAKER)
         if block is None:
             return usual
         inner = Fields(block, self._problems, where=f"breaker of {self._where}", known=BREAKER)

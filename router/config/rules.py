@@ -150,6 +150,9 @@ class RuleReader:
                 continue
             if to.null:
                 self._problems.error(to, f'"{key}" has an entry without a value', "name a destination")
+            elif not self._destinations:
+                # That there is none at all has been said.
+                continue
             elif to not in self._destinations:
                 self._problems.error(to, f'there is no destination "{to.written}"', self._meant(key, to))
             elif to in names:

@@ -13,7 +13,7 @@ import phonenumbers
 
 from router import phone, units
 from router.config.model import Address
-from router.config.problems import guess
+from router.config.problems import guess, nearest
 
 _WORD = re.compile(r"[a-z0-9][a-z0-9-]*")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
@@ -52,7 +52,8 @@ def choice(*allowed: str) -> Callable[[str], str]:
 
     def read(value: str) -> str:
         if value not in allowed:
-            raise ValueError(f'"{value}" is not possible; {guess(value, allowed)}')
+            hint = guess(value, allowed) if len(allowed) > 1 or nearest(value, allowed) else f"write {allowed[0]}"
+            raise ValueError(f'"{value}" is not possible; {hint}')
         return value
 
     return read
@@ -156,10 +157,12 @@ def timezone(value: str) -> tzinfo:
         return zoneinfo.ZoneInfo(value)
     except (OSError, ValueError, zoneinfo.ZoneInfoNotFoundError):
         zones = {zone.lower(): zone for zone in zoneinfo.available_timezones()}
-        hint = guess(value, zones) if zones else "this machine knows no time zones; install tzdata"
+        # Whoever writes an offset hears of no other offset: it would be an hour wrong half of the year.
+        places = {} if re.search(r"\d", value) else zones
+        hint = guess(value, places or zones) if zones else "this machine knows no time zones; install tzdata"
         for lower, zone in zones.items():
             hint = hint.replace(f'"{lower}"', f'"{zone}"')
-        if len(hint) > 100:
+        if len(hint) > 100 or not places:
             hint = "write for example Europe/London"
         raise ValueError(f'"{value}" is no time zone; {hint}') from None
 
@@ -178,6 +181,8 @@ def phone_number(in_region: str | None) -> Callable[[str], str]:
 
     def read(value: str) -> str:
         number = phone.parse(value, in_region)
+        if number is None and ("*" in value or "?" in value):
+            raise ValueError(f'"{value}" is no phone number; wildcards are for rules and lists, so write each in full')
         if number is None:
             raise ValueError(f'"{value}" is no phone number; write it with "+" and the country code')
         return number.e164

@@ -151,7 +151,7 @@ class PluginSettings:
             name = str(error["loc"][-1])
             hint = fields[name].description if name in fields else None
             path = f"{path}.{name}" if path else name
-            self._problems.error(key or self._key, f'"{path}" is missing in {self._where}', hint and hint.rstrip("."))
+            self._problems.error(key or self._key, f'"{path}" is missing in {self._where}' + _as_clause(hint))
             return
         if error["type"] == "extra_forbidden" and key is not None:
             common = COMMON if len(error["loc"]) == 1 else ()
@@ -168,7 +168,9 @@ class PluginSettings:
             field = fields.get(str(error["loc"][-1])) or self._fields.get(str(error["loc"][0]))
             if field is not None and value and _holds_secret(field.annotation):
                 sentence = sentence.replace(str(value), "<secret>")
-        self._problems.error(place, f"{path} in {self._where}: {sentence}" if path else f"{self._where}: {sentence}")
+        hint = f"write {path}: {{key: value}}" if error["type"] in ("dict_type", "mapping_type", "model_type") else None
+        where = f"{path} in {self._where}" if path else self._where
+        self._problems.error(place, f"{where}: {sentence}", hint if path else None)
 
     def _beside(self, path: tuple[int | str, ...]) -> Mapping[str, FieldInfo]:
         """Return key → field of the block in which pydantic's *path* ends, as far as its setting declares one."""
@@ -206,6 +208,12 @@ def _sentence(error: ErrorDetails, cause: object) -> str:
     if error["type"] in _SENTENCES:
         return f"this {_SENTENCES[error['type']]}"
     return error["msg"].replace("Input should", "this should").removesuffix(".")
+
+
+def _as_clause(description: str | None) -> str:
+    """Return the first sentence of a setting's *description* as it can end another sentence."""
+    first = (description or "").partition(". ")[0].rstrip(".")
+    return f": {first[0].lower() if first[1:2].islower() else first[0]}{first[1:]}" if first else ""
 
 
 def _is_about(error: ErrorDetails, handled: set[str]) -> bool:

@@ -167,8 +167,8 @@ class TestReader:
         if not isinstance(name, Text):
             self._problems.error(name, '"expect" takes names of destinations', "or a block such as {crm: 2}")
             return False
-        if name.unset or name in self._named:
-            return not name.unset
+        if name.unset or name in self._named or not self._named:
+            return not name.unset and bool(self._named)
         hint = "write [] for nobody" if name in ("none", "nobody", "drop", "") else guess(name, self._named)
         self._problems.error(name, f'there is no destination "{name.written}"', hint)
         return False

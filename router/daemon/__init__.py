@@ -17,6 +17,7 @@ from router.daemon.state import StateFile
 from router.logs import Log
 from router.metrics import Metrics
 from router.supervisor import Child, Part, Supervisor
+from router.worker.fitting import withheld
 
 __all__ = ["INGEST", "WORKER", "run"]
 
@@ -36,7 +37,6 @@ def run(config_path: Path, roles: Collection[str] = (INGEST, WORKER)) -> int:
     log = logs.start("daemon")
     for warning in config.warnings:
         log.say("config", str(warning), level="warning")
-    config.data.mkdir(parents=True, exist_ok=True)
     locks = [hold(config.data, role) for role in sorted(roles)]
     listeners = listen(config, roles)
     if WORKER in roles:
@@ -98,3 +98,5 @@ def _greet(log: Log, config: Config, roles: Collection[str], addresses: dict[str
     for name, destination in config.destinations.items():
         if destination.disabled:
             log.say("daemon", f"destination {name} is off: {destination.disabled}")
+    for sentence in withheld(config) if WORKER in roles else ():
+        log.say("daemon", f"{sentence}. It goes on with callrouter resume", level="warning")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import socket
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from router.commands import CommandFile
 from router.config import Address, Config
+from router.disk import out_of_reach
 from router.errors import AlreadyRunning, ConfigError, RouterError
 from router.logs import Log
 from router.store.sqlite import SqliteStore
@@ -26,7 +28,12 @@ PATIENCE = 8.0
 def hold(data: Path, role: str) -> int:
     """Hold the data folder for *role*; the lock is inherited by every process, so that none of them can be outrun."""
     path = data / f"daemon-{role}.lock"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as ex:
+        why = out_of_reach(data) or f"cannot write to {data}: {ex.strerror}"
+        raise RouterError(f"{why}. Who runs callrouter must own it, and its disk must be mounted for writing") from None
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
@@ -71,7 +78,10 @@ def _bind(address: Address, key: str) -> socket.socket:
         sock.bind((address.host, address.port))
     except OSError as ex:
         what = "listen" if key == "listen" else "admin.listen"
-        raise RouterError(f"cannot listen on {address} ({what} in the configuration): {ex.strerror}") from None
+        text = f"cannot listen on {address} ({what} in the configuration): {ex.strerror}"
+        if ex.errno == errno.EADDRINUSE:
+            text += f". Another program does; this names it: ss -ltnp 'sport = :{address.port}'"
+        raise RouterError(text) from None
     sock.listen(1024)
     sock.set_inheritable(True)
     return sock

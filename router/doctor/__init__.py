@@ -14,9 +14,11 @@ from router import proving
 from router.config import Config, load
 from router.config.folder import data_folder
 from router.config.model import DiskLimits
+from router.disk import out_of_reach
 from router.doctor import inbox, machine, network, store
 from router.doctor.finding import Finding, note, ok, problem
 from router.errors import ConfigError, StoreError
+from router.status import command
 from router.store.sqlite_reading import SqliteReading
 
 __all__ = ["Finding", "examine"]
@@ -29,20 +31,28 @@ def examine(config_path: Path, *, patience: float) -> Iterator[Finding]:
         config = load(config_path, to_look=True)
     except ConfigError as ex:
         more = f" (and {len(ex.problems) - 1} more)" if len(ex.problems) > 1 else ""
-        yield problem("configuration", f"{ex.problems[0]}{more}", "callrouter check")
+        yield problem("configuration", f"{ex.problems[0]}{more}", command("check", config_path))
     else:
         yield from _configuration(config)
     data = config.data if config else data_folder(config_path)
-    yield from machine.running(data)
+    if why := out_of_reach(data):
+        yield problem("rights", f"{why}: nothing in it was looked at", "ask as the user that callrouter runs as")
+    else:
+        yield from machine.running(data, config_path)
+        yield from _data(data, config, patience)
+    if config is None:
+        return
+    yield from network.names(config)
+    yield from network.certificates(config)
+
+
+def _data(data: Path, config: Config | None, patience: float) -> Iterator[Finding]:
     yield from store.examine(data, patience=patience)
     yield from inbox.examine(data, _cursors(data))
     yield from machine.clock(data, time.time())
     yield from machine.disk(data, config.disk if config else DiskLimits())
-    if config is None:
-        return
-    yield from machine.rights(data, [Path(path) for path in sorted(config.snapshot.secrets)])
-    yield from network.names(config)
-    yield from network.certificates(config)
+    if config:
+        yield from machine.rights(data, [Path(path) for path in sorted(config.snapshot.secrets)])
 
 
 def _configuration(config: Config) -> Iterator[Finding]:
@@ -56,7 +66,9 @@ def _configuration(config: Config) -> Iterator[Finding]:
         )
     failed = [verdict.test.name for verdict in proving.run(config) if not verdict.passed]
     if failed:
-        yield problem("configuration", f'its test "{failed[0]}" fails ({len(failed)} in all)', "callrouter check")
+        yield problem(
+            "configuration", f'its test "{failed[0]}" fails ({len(failed)} in all)', command("check", config.path)
+        )
     elif config.tests:
         yield ok("configuration", f"its tests pass ({len(config.tests)})")
 

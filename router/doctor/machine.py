@@ -11,7 +11,7 @@ from pathlib import Path
 from router.config.model import DiskLimits
 from router.disk import sizes
 from router.doctor.finding import Finding, note, ok, problem
-from router.status import daemons
+from router.status import command, daemons
 from router.units import spell
 
 #: Seconds by which a file may be from the future: file servers have clocks of their own.
@@ -43,7 +43,8 @@ def clock(data: Path, now: float) -> Iterator[Finding]:
 def disk(data: Path, limits: DiskLimits) -> Iterator[Finding]:
     """Yield whether there is room, and how long a flush takes."""
     found = sizes(data)
-    mib = f"{found.free >> 20:,} MiB are free under {data}"
+    free = f"{found.free >> 20:,} MiB" if found.free < 10 << 30 else f"{found.free >> 30:,} GiB"
+    mib = f"{free} are free under {data}"
     if found.free < limits.refuse_below:
         yield problem("disk", f"{mib}: events are refused", "make room, anywhere on that disk but in data/")
     elif found.free < 4 * limits.refuse_below:
@@ -94,18 +95,20 @@ def rights(data: Path, secrets: Sequence[Path]) -> Iterator[Finding]:
         yield ok("rights", "nobody else can read data or secrets")
 
 
-def running(data: Path) -> Iterator[Finding]:
-    """Yield who runs on *data*."""
+def running(data: Path, config: Path) -> Iterator[Finding]:
+    """Yield who runs on *data*; *config* is for the commands that mend it."""
     living = [one for one in daemons(data) if one.alive]
     for daemon in living:
         down = [process.name for process in daemon.processes if not process.alive]
         text = f"{' and '.join(daemon.roles)} running, pid {daemon.pid}"
         if down:
-            yield problem("daemon", f"{text}, without {', '.join(down)}", "callrouter status; the log says why")
+            yield problem(
+                "daemon", f"{text}, without {', '.join(down)}", f"{command('status', config)}; the log says why"
+            )
         else:
             yield ok("daemon", text)
     if not living:
-        yield note("daemon", "callrouter is not running", "callrouter run")
+        yield note("daemon", "callrouter is not running", command("run", config))
 
 
 def _flush(data: Path) -> float | None:

@@ -71,7 +71,8 @@ def examine(data: Path, *, patience: float) -> Iterator[Finding]:
     except StoreError as ex:
         yield problem("store", str(ex), "mend that first, and ask again")
     except sqlite3.Error as ex:
-        yield problem("store", str(refusal(ex, path)), _STOP)
+        damaged = getattr(ex, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+        yield problem("store", str(refusal(ex, path)), _STOP if damaged else "mend that first, and ask again")
 
 
 def _whole(db: sqlite3.Connection, path: Path, patience: float) -> Iterator[Finding]:

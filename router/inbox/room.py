@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("callrouter.disk")
 
 #: Seconds between two looks.
 LOOK = 1.0

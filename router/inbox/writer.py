@@ -19,7 +19,7 @@ from router.inbox.room import Room
 from router.inbox.segment import Segment
 from router.inbox.wake import Bell
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("callrouter.inbox")
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 _FAILURE_COUNTS = 30.0

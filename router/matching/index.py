@@ -147,7 +147,9 @@ def _best_key(entries: list[tuple[int, dict[str, _Demand]]]) -> str | None:
             else:
                 sizes.update((*demand.exact, *demand.heads))
         # What an event meets whose values are spread as those of the conditions are.
-        left = rest + sum(size * size for size in sizes.values()) / sum(sizes.values())
+        # None where every list that is asked for could not be read, or has nothing in it.
+        named = sum(sizes.values())
+        left = rest + (sum(size * size for size in sizes.values()) / named if named else 0)
         if left < least:
             best, least = key, left
     return best

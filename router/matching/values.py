@@ -20,10 +20,15 @@ Report = Callable[[object, str, str | None], None]
 
 _YES_AND_NO = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 _COUNTRIES = {"UK": "GB", "EN": "GB"}
+_DIRECTIONS = {"in": "inbound", "incoming": "inbound", "out": "outbound", "outgoing": "outbound"}
+#: Kinds whose values may be any text.
+_TEXTS = ("text", "open")
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 _RANGE = re.compile(r"([a-z]{3})-([a-z]{3})")
 #: What an operator takes for a phone number.
 _LIKE_A_NUMBER = re.compile(r"\+?[\d ()-]{6,}")
+#: Signs of a regular expression that are unlikely in a text with wildcards.
+_LIKE_A_REGEX = re.compile(r"^\^|\$$|\\[dswb]|(^|[^A-Za-z0-9])\.[*+]|\(.*[|*].*\)")
 #: A regular expression longer than this is a list that should be a file.
 _LONGEST_REGEX = 2000
 
@@ -148,15 +153,33 @@ class Values:
             return days
         elif key in self._choices and value not in self._choices[key]:
             self._report(value, self._no_choice(key, value), self._choice_hint(key, value))
+        elif kind in _TEXTS and self._is_meant_for_a_list(value):
+            self._warn(value, f'"{key}" is compared with the text "{value}"', f"to ask the list write {{in: {value}}}")
         elif key in ("from", "to") and _LIKE_A_NUMBER.fullmatch(value):
             text = f'"{key}" compares the text as the sender writes it, with or without a plus'
             self._warn(value, text, f"to compare numbers write {key}_number: {value}")
+        elif kind in _TEXTS:
+            self._doubt(value)
         return {str(value)}
+
+    def _is_meant_for_a_list(self, value: str) -> bool:
+        """Return whether *value* is the name of a list with texts like it, not of one with phone numbers."""
+        named = self._lists.get(value)
+        return named is not None and not any(_LIKE_A_NUMBER.match(entry) for entry in named.entries)
+
+    def _doubt(self, value: str) -> None:
+        """Warn of a text that looks like a regular expression, of which it is none."""
+        if _LIKE_A_REGEX.search(value):
+            text = f'"{value}" is compared as it stands, with "*" for any text and "?" for one character'
+            self._warn(value, text, "a regular expression is written {regex: …}")
 
     def _number(self, value: str) -> str:
         number = phone.parse(value, self._region)
         if number is not None:
             return number.e164
+        if value in self._lists:
+            self._report(value, f'"{value}" is no phone number but a list', f"write {{in: {value}}}")
+            return str(value)
         self._report(value, f'"{value}" is no phone number', 'write it with "+" and the country code')
         return str(value)
 
@@ -185,6 +208,8 @@ class Values:
         if kind == "number" and pattern[0] not in "+*?":
             hint = 'numbers are compared as +442071234567: write for example "+44*"'
             self._report(pattern, f'no phone number is like "{pattern}"', hint)
+        if kind in _TEXTS:
+            self._doubt(pattern)
         return str(pattern)
 
     def _no_choice(self, key: str, value: str) -> str:
@@ -201,6 +226,10 @@ class Values:
                 if value == ALERT:
                     return "no rule sees alerts; name the destinations that are told under alerts:"
                 return f"list it under accept_types: of its source, or write one of {', '.join(self._choices[key])}"
+        if key == "outcome" and value == "missed":
+            return "write missed: true instead"
+        if key == "direction" and (meant := _DIRECTIONS.get(value.lower())):
+            return f'did you mean "{meant}"?'
         if key == "weekday" and "-" in value:
             return "write a range as mon-fri, or sat-mon"
         if key == "weekday" and value.lower()[:3] in self._choices[key]:

@@ -13,7 +13,7 @@ from router.errors import ConfigError, RouterError
 from router.reload.fixed import keeping
 from router.reload.link import Link, Message
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("callrouter.reload")
 
 
 def _nothing(*_: object) -> None:

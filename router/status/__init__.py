@@ -9,8 +9,8 @@ from dataclasses import replace
 
 from router.commands import CommandFile
 from router.config.model import Config
-from router.disk import sizes
-from router.errors import StoreError
+from router.disk import out_of_reach, sizes
+from router.errors import RouterError, StoreDamaged, StoreError
 from router.event import ALERT
 from router.status.inbox import backlog
 from router.status.model import (
@@ -65,8 +65,13 @@ def open_store(config: Config) -> Reading:
 
 
 def gather(config: Config, now: float) -> Status:
-    """Return how things stand. What cannot be read is one of the troubles, never an error."""
-    error: str | None = None
+    """Return how things stand. A store that cannot be read is one of the troubles, and no error.
+
+    Raises RouterError where this user cannot look into the data at all.
+    """
+    if why := out_of_reach(config.data):
+        raise RouterError(f"{why}. Ask as the user that callrouter runs as")
+    error: StoreError | None = None
     rows: list[DestinationRow] = []
     heard: dict[str, float] = {}
     refused = waiting_commands = 0
@@ -84,7 +89,7 @@ def gather(config: Config, now: float) -> Status:
             waiting_commands = len(CommandFile(config.data).after(store.command_position(), limit=_COUNTED))
     except StoreError as ex:
         # A store that was never made is no trouble of its own: there is nothing in it to read.
-        error = str(ex) if (config.data / NAME).exists() else None
+        error = ex if (config.data / NAME).exists() else None
     running = daemons(config.data)
     disabled = _disabled(config, running)
     found = Findings(
@@ -96,13 +101,14 @@ def gather(config: Config, now: float) -> Status:
         ever_ran=(config.data / NAME).exists() or (config.data / "inbox").exists(),
         worker_beat_at=worker_beat(config.data),
         sources={name: heard.get(name) for name in config.sources},
-        destinations=_destinations(config, running, rows, now),
+        destinations=() if error else _destinations(config, running, rows, now),
         refused_lately=refused,
         inbox=backlog(config.data, cursors),
         disk=_disk(config),
         commands_waiting=waiting_commands,
         oldest_event_at=oldest_event,
-        store_error=error,
+        store_error=None if error is None else str(error),
+        store_damaged=isinstance(error, StoreDamaged),
         alerts=alerts,
         alerts_to={name: disabled.get(name) for name in config.alerts.to},
         silences=len(silences),
@@ -201,6 +207,8 @@ def _destination(name: str, config: Config, row: DestinationRow | None, now: flo
         closed=opens_at != now,
         drained_at=row.drained_at if row else None,
         drain_reason=row.drain_reason if row else None,
+        paused_by_hand=row is not None and row.paused_at is not None and not row.paused_fingerprint,
+        retry_reason=row.retry_reason if row else None,
     )
 
 

@@ -76,6 +76,10 @@ class DestinationStatus:
     #: Since when, and why, it takes nothing new; None while it does.
     drained_at: float | None = None
     drain_reason: str | None = None
+    #: Whether an operator paused it, and not its own answer.
+    paused_by_hand: bool = False
+    #: How the delivery that is tried again next has failed; None where none waits for that.
+    retry_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +143,9 @@ class Findings:
     ever_ran: bool
     #: When the worker last said that it moves.
     worker_beat_at: float | None
-    #: When the newest event of each source was received.
+    #: When the newest event of each source was received. Like all that is in the store, not known without it.
     sources: dict[str, float | None]
+    #: None at all while the store cannot be read: nobody knows what waits for them.
     destinations: tuple[DestinationStatus, ...]
     #: Refused events of the last day that were not re-admitted.
     refused_lately: int
@@ -152,6 +157,8 @@ class Findings:
     oldest_event_at: float | None
     #: Why the store could not be read; None when it could.
     store_error: str | None
+    #: Whether that is because its file is damaged.
+    store_damaged: bool = False
     #: The last ones, newest first.
     alerts: tuple[AlertStatus, ...] = ()
     #: Destination → why it is not told of alerts; None where it is.

@@ -20,6 +20,9 @@ STUCK = 60.0
 #: A clock that was set back by more than this makes due times and ages lie.
 CLOCK_SKEW = 60.0
 
+#: The reason of a pause for which nobody gave one.
+BY_HAND = "paused by hand"
+
 _LEVELS = ("broken", "attention", "note")
 
 
@@ -87,8 +90,13 @@ def _of_the_store(found: Findings) -> Iterator[Trouble]:
         yield Trouble(
             "broken",
             f"the store cannot be read: {found.store_error}",
-            f"Look at {found.data}: its owner, its rights and its disk. Do not delete it: it holds what is still owed.",
-            f"ls -la {shlex.quote(str(found.data))}",
+            (
+                'The steps are in docs/operations.md, "The store is damaged".'
+                if found.store_damaged
+                else f"Look at {found.data}: its owner, its rights and its disk."
+            )
+            + " Do not delete it: it holds what is still owed.",
+            command("doctor", found.config) if found.store_damaged else f"ls -la {shlex.quote(str(found.data))}",
         )
 
 
@@ -106,7 +114,7 @@ def _of_the_machine(found: Findings) -> Iterator[Trouble]:
     elif disk.free < LEAST_FREE_BYTES or disk.free < LEAST_FREE_SHARE * disk.total:
         yield Trouble(
             "attention",
-            f"the disk under {found.data} is nearly full",
+            f"the disk under {found.data} is nearly full: {disk.free >> 20:,} MiB are free",
             "Make room: with a full disk every event is refused with 503 (the sender tries again, for a while).",
             look,
         )
@@ -144,7 +152,15 @@ def _of_a_destination(where: DestinationStatus, found: Findings) -> Iterator[Tro
             "give up what waits.",
             command(f"give-up {name}", found.config),
         )
-    if where.paused_at is not None:
+    if where.paused_at is not None and where.paused_by_hand:
+        why = "" if where.paused_reason == BY_HAND else f": {where.paused_reason}"
+        yield Trouble(
+            "attention",
+            f'"{where.name}" has been paused by hand for {spell(round(found.now - where.paused_at))}{why}',
+            f"Once that is over, let it go on ({owed}).",
+            command(f"resume {name}", found.config),
+        )
+    elif where.paused_at is not None:
         yield Trouble(
             "attention",
             f'"{where.name}" is paused for {spell(round(found.now - where.paused_at))}: {where.paused_reason}',

@@ -113,6 +113,8 @@ class DestinationRow:
     drain_reason: str | None = None
     drained_at: float | None = None
     counts: dict[State, int] = field(default_factory=dict)
+    #: How the READY delivery that is tried again first has failed; None where none is tried again.
+    retry_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +169,9 @@ class Reading(Protocol):
 
     def calls(self, where: Filter, limit: int) -> list[Call]:
         """Return calls, the one heard of last first. What is said of deliveries, and ``before_id``, is a ValueError."""
+
+    def call_ids(self, beginning: str, limit: int) -> list[str]:
+        """Return the ids of calls that begin so, in their order."""
 
     def deliveries(self, where: Filter, limit: int, *, after: int | None = None) -> list[DeliveryRow]:
         """Return deliveries, newest first; oldest first, and beyond that id, where *after* is given."""

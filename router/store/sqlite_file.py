@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
 
-from router.errors import DiskFull, StoreError
+from router.errors import DiskFull, StoreDamaged, StoreError
 
 #: Under the data folder.
 NAME = "store.sqlite"
@@ -21,10 +22,17 @@ _SENTENCES = {
     sqlite3.SQLITE_PERM: "{path} cannot be used: check who owns it and its folder",
     sqlite3.SQLITE_CANTOPEN: "{path} cannot be opened: run as the user who owns it and can write its folder",
     sqlite3.SQLITE_NOTADB: "{path} is not a callrouter store: move it away, or restore the store from a backup",
-    sqlite3.SQLITE_CORRUPT: "{path} is damaged: stop callrouter, keep a copy of the file, and restore a backup",
+    sqlite3.SQLITE_CORRUPT: "{path} is damaged: stop callrouter, keep a copy of the file, and restore a backup. "
+    "Meanwhile callrouter serve accepts events",
     sqlite3.SQLITE_BUSY: "{path} is locked by another program (a backup, an SQL console): end it",
     sqlite3.SQLITE_IOERR: "the disk under {path} failed to read or write: see the system's log for its errors",
     sqlite3.SQLITE_INTERRUPT: "the question to {path} took too long and was given up: ask for less at a time",
+}
+
+_KINDS: Mapping[int, type[StoreError]] = {
+    sqlite3.SQLITE_FULL: DiskFull,
+    sqlite3.SQLITE_NOTADB: StoreDamaged,
+    sqlite3.SQLITE_CORRUPT: StoreDamaged,
 }
 
 
@@ -61,7 +69,7 @@ def refusal(ex: sqlite3.Error, path: Path) -> StoreError:
     """Return what *ex* means for the operator of the store in *path*."""
     code = getattr(ex, "sqlite_errorcode", 0) & 0xFF
     sentence = _SENTENCES.get(code)
-    kind = DiskFull if code == sqlite3.SQLITE_FULL else StoreError
+    kind = _KINDS.get(code, StoreError)
     return kind(f"{sentence.format(path=path)} ({ex})" if sentence else f"{path}: {ex}")
 
 

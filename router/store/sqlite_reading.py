@@ -89,6 +89,10 @@ def _question(method: Callable[Concatenate[SqliteReading, P], R]) -> Callable[Co
     return run
 
 
+_RETRY_REASON = """(SELECT reason FROM delivery INDEXED BY delivery_again
+    WHERE destination_id = destination.id AND state = 0 AND attempts > 0 ORDER BY due_at LIMIT 1)"""
+
+
 class SqliteReading:
     """Implements ``Reading``. Used from the thread that opened it."""
 
@@ -157,6 +161,15 @@ class SqliteReading:
         return [call_of(row) for row in rows]
 
     @_question
+    def call_ids(self, beginning: str, limit: int) -> list[str]:
+        rows = self._db.execute(
+            "SELECT DISTINCT call_id FROM call WHERE call_id >= ?1 AND call_id < ?1 || char(1114111) AND source <> ?2"
+            " ORDER BY call_id LIMIT ?3",
+            (beginning, ALERT_SOURCE, limit),
+        )
+        return [call_id for (call_id,) in rows]
+
+    @_question
     def deliveries(self, where: Filter, limit: int, *, after: int | None = None) -> list[DeliveryRow]:
         terms, values = of_delivery(where)
         add(terms, values, "delivery.id < ?", where.before_id)
@@ -204,13 +217,13 @@ class SqliteReading:
             counts.setdefault(destination, {})[State(state)] = n
         rows = self._db.execute(
             f"SELECT id, {OLDEST_FIRST}, {OLDEST_AGAIN}, name, paused_reason, paused_at, paused_fingerprint,"  # noqa: S608 - our own names
-            " drain_reason, drained_at FROM destination ORDER BY name"
+            f" drain_reason, drained_at, {_RETRY_REASON} FROM destination ORDER BY name"
         )
         found = []
-        for number, first, again, name, reason, paused_at, fingerprint, drain, drained_at in rows:
+        for number, first, again, name, reason, paused_at, fingerprint, drain, drained_at, retry in rows:
             oldest = min((due for due in (first, again) if due is not None), default=None)
             count = counts.get(number, {})
-            found.append(DestinationRow(name, reason, paused_at, fingerprint, oldest, drain, drained_at, count))
+            found.append(DestinationRow(name, reason, paused_at, fingerprint, oldest, drain, drained_at, count, retry))
         return found
 
     @_question

@@ -12,7 +12,7 @@ import falcon.asgi
 
 from router.errors import InvalidEvent, NotAuthentic, StoreError
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("callrouter.web")
 
 MEDIA_TYPE = "application/problem+json"
 #: Seconds a sender is asked to wait before it tries again.

@@ -41,6 +41,17 @@ def paused(config: Config) -> dict[str, str]:
         return {row.name: row.paused_fingerprint for row in reading.destinations() if row.paused_fingerprint}
 
 
+def withheld(config: Config) -> list[str]:
+    """Return a sentence for each destination of *config* that an earlier command, or its own answer, still holds up."""
+    with closing(SqliteReading.open(config.data)) as reading:
+        rows = [row for row in reading.destinations() if row.name in config.destinations]
+    paused = [f"destination {row.name} is paused: {row.paused_reason}" for row in rows if row.paused_at is not None]
+    drained = [
+        f"destination {row.name} takes nothing new: {row.drain_reason}" for row in rows if row.drained_at is not None
+    ]
+    return [*paused, *drained]
+
+
 def changed_since_paused(config: Config, refused: Mapping[str, str]) -> list[str]:
     """Return those of *refused* whose settings in *config* are no longer the refused ones: their pause may end."""
     names = {old: new for new, old in former_names(config).items()}

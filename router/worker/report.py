@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -134,8 +135,16 @@ def heartbeat(data: Path, now: float, lag: float, in_hand: int, breakers: Mappin
     """Write what others ask of the worker: that it lives, how far behind it is, and which breakers are not closed."""
     fresh = data / "worker.json.new"
     said = {"at": now, "behind_seconds": round(lag, 3), "in_hand": in_hand, "breakers": breakers}
-    fresh.write_text(json.dumps(said))
-    fresh.replace(data / "worker.json")
+    try:
+        fresh.write_text(json.dumps(said))
+        fresh.replace(data / "worker.json")
+    except OSError as ex:
+        if ex.errno != errno.ENOSPC:
+            raise
+        # What is written over needs no room. A reader who comes in between finds no JSON, and no word of the worker.
+        with (data / "worker.json").open("r+") as present:
+            present.write(json.dumps(said))
+            present.truncate()
 
 
 def claim_of(lapsed: Lapsed) -> Claim:

@@ -17,7 +17,7 @@ from router.routes import Send
 from router.store import NewDelivery, NewEvent, Store
 from router.worker.withholding import Withholding
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("callrouter.routing")
 
 #: Calls kept in memory; a busy hour of a large office. About a kilobyte each.
 _RECENT = 10_000

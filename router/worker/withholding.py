@@ -12,7 +12,7 @@ from router.matching import Subject
 from router.silencing import Matchers
 from router.store import NewDelivery, SilenceRow, State, Store
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("callrouter.silence")
 
 
 class Withholding:

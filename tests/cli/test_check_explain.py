@@ -62,6 +62,18 @@ def test_every_rule_is_explained_with_what_it_wants_and_what_the_event_has(run, 
     assert "→ not pager: it is disabled" in ran.out
 
 
+def test_explaining_says_why_a_fact_is_not_there_and_what_becomes_of_an_event_that_no_rule_matches(run, config, folder):
+    ran = run("explain", event(folder, "call_setup"))
+
+    assert "no   missed: true   it has: nothing, because only call_ended and call_corrected have it\n" in ran.out
+    assert "no   event_type: ringing   it has: call_setup\n" in ran.out
+    assert "  no rule matches; unmatched: drop\n" in ran.out
+
+    text = (folder / "config.yaml").read_text()
+    (folder / "config.yaml").write_text(text.replace("unmatched: drop", "unmatched: [crm]"))
+    assert "  no rule matches; unmatched: crm\n" in run("explain", event(folder, "call_setup")).out
+
+
 def test_an_event_that_ends_its_call_is_explained_with_the_call_ended_that_follows(run, config, folder):
     ran = run("explain", event(folder, "completed"))
 

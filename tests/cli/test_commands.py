@@ -128,6 +128,11 @@ def test_a_command_that_does_not_exist_is_a_wrong_command_line(run):
     assert (ran.code, ran.out) == (2, "")
 
 
+def test_a_misspelt_command_is_guessed(run):
+    assert "No such command 'chek'. Did you mean 'check'?" in run("chek").err
+    assert "No such command 'fax'.\n" in run("fax").err
+
+
 def test_the_configuration_may_be_named_by_a_variable(run, config, folder, monkeypatch):
     (folder / "config.yaml").rename(folder / "other.yaml")
     monkeypatch.setenv("CALLROUTER_CONFIG", str(folder / "other.yaml"))

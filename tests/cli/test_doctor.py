@@ -266,3 +266,13 @@ def test_a_process_that_is_down_is_a_problem(findings, config, daemon_says):
     path.write_text(json.dumps(said))
 
     assert "without worker" in problems(findings("daemon"))[0]
+
+
+def test_its_commands_name_a_configuration_that_is_not_where_it_is_looked_for(run, config, folder):
+    text = (folder / "config.yaml").read_text()
+    (folder / "other.yaml").write_text(text.replace("missed: true", "mised: true"))
+
+    out = run("doctor", "--config", "other.yaml").out
+
+    assert "→ callrouter check --config other.yaml\n" in out
+    assert "→ callrouter run --config other.yaml\n" in out

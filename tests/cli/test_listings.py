@@ -6,6 +6,7 @@ import pytest
 
 from router import samples
 from router.store import State
+from router.store.sqlite import SqliteStore
 
 
 def test_events_are_listed_newest_first(run, played):
@@ -27,7 +28,6 @@ def test_events_are_listed_newest_first(run, played):
         (["--type", "ringing"], ["ringing"]),
         (["--limit", "1"], ["call_ended"]),
         (["--unmatched"], ["completed", "call_setup"]),
-        (["--source", "fax"], []),
         (["--since", "2h"], []),
         (["--call", "5DCCB6B0-F35C-488C-867B-86FB012C4415", "--type", "completed"], ["completed"]),
     ],
@@ -82,6 +82,65 @@ def test_nothing_that_fits_is_no_failure(run, played, name):
 
     assert (ran.code, ran.out) == (0, "")
     assert ran.err.startswith("No ")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("deliveries", "--destination", "archve"), 'No destination is called "archve"; did you mean "archive"?'),
+        (("deliveries", "--rule", "mised"), 'No rule is called "mised"; did you mean "missed"?'),
+        (("events", "--type", "ringin"), 'No event type is called "ringin"; did you mean "ringing"?'),
+        (("events", "--source", "fax"), 'No source is called "fax"; there are: phone.'),
+        (("calls", "--source", "fax"), 'No source is called "fax"; there are: phone.'),
+        (("replay", "--source", "fax"), 'No source is called "fax"; there are: phone.'),
+        (("replay", "--destination", "archve"), 'No destination is called "archve"; did you mean "archive"?'),
+        (("cancel", "--rule", "mised"), 'No rule is called "mised"; did you mean "missed"?'),
+    ],
+    ids=" ".join,
+)
+def test_a_misspelt_name_is_not_taken_for_nothing_found(run, played, words, said):
+    played.call("busy")
+
+    ran = run(*words)
+
+    assert (ran.code, ran.out) == (2, "")
+    assert said in ran.err
+
+
+def test_what_a_name_of_the_past_was_owed_is_still_found(run, played, folder):
+    played.call("missed")
+    path = folder / "config.yaml"
+    path.write_text(path.read_text().replace("- name: missed", "- name: told"))
+
+    assert run("deliveries", "--rule", "missed").code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("events",), "No event was received yet. To see some: callrouter send --sample missed\n"),
+        (("calls",), "No call was heard of yet. To see one: callrouter send --sample missed\n"),
+        (("deliveries",), "Nothing was owed to anybody yet.\n"),
+        (("commands",), "Nobody has recorded a command yet.\n"),
+        (("silence", "list"), "No silence is active; --all shows those that have ended.\n"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_an_empty_store_says_so_in_words_of_its_own(run, config, words, said):
+    SqliteStore.open(config.data).close()
+
+    assert run(*words) == (0, "", said)
+
+
+@pytest.mark.parametrize("words", [("calls",), ("events", "--call"), ("deliveries", "--call")], ids=" ".join)
+def test_the_beginning_of_a_call_is_enough_as_the_log_shows_it(run, played, words):
+    uuid = played.call("missed", uuid="5dccb6b0-aaaa-4000-8000-000000000001")
+    played.call("missed", uuid="5dccb6b1-aaaa-4000-8000-000000000002")
+
+    assert run(*words, uuid[:8].upper(), "--json") == run(*words, uuid, "--json")
+    several = run(*words, "5dccb6b")
+    assert several.code == 2
+    assert f'Several calls begin with "5dccb6b": {uuid}, 5dccb6b1-' in several.err
 
 
 def test_refused_events_are_listed_with_their_faults(run, played):
@@ -151,9 +210,25 @@ def test_one_call_is_shown_with_its_events_in_order(run, played):
     ran = run("calls", uuid.upper())
 
     assert ran.code == 0
-    rows = ran.out.partition("Events\n")[2].splitlines()[1:]
+    rows = ran.out.partition("Events\n")[2].partition("\n\nDeliveries\n")[0].splitlines()[1:]
     types = ["call_setup", "ringing", "answered", "on_call_event", "on_call_event", "completed", "call_ended"]
     assert [row.split()[1] for row in rows] == types
+
+
+def test_one_call_is_shown_with_who_was_told_of_it_and_how_that_went(run, played):
+    uuid = played.call("missed")
+    played.call("missed")
+    played.attempt("crm", State.DEAD, "crm answered 422")
+
+    rows = [line.split() for line in run("calls", uuid).out.partition("\nDeliveries\n")[2].splitlines()[1:]]
+
+    assert [row[1:5] for row in rows] == [
+        ["archive", "call_setup", "–", "ready"],
+        ["archive", "ringing", "–", "waiting"],
+        ["archive", "completed", "–", "waiting"],
+        ["crm", "call_ended", "missed", "dead"],
+    ]
+    assert rows[-1][-3:] == ["crm", "answered", "422"]
 
 
 def test_a_call_that_never_was_is_answered_with_no(run, played):

@@ -99,6 +99,18 @@ def test_a_narrow_terminal_gets_the_columns_that_matter_most(columns, titles):
     assert "".join(lines).count("refused") == 9
 
 
+FINDING = "from router.cli import screen; print(*screen.wrapped('one word after another ' * 5, 24), sep='|')"
+
+
+def test_a_sentence_is_broken_between_words_on_a_terminal_and_whole_in_a_pipe(capsys):
+    lines = on_a_terminal(FINDING, 60).strip().split("|")
+
+    assert len(lines) > 2
+    assert max(map(len, lines)) <= 60 - 24
+    assert " ".join(lines) == ("one word after another " * 5).strip()
+    assert screen.wrapped("one word after another " * 99, 24) == [("one word after another " * 99).strip()]
+
+
 def test_a_terminal_sees_colours():
     assert "\x1b[31m" in on_a_terminal(TABLE)
 

@@ -35,7 +35,7 @@ class Receiver(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.checks: tuple[authentication.Authentication, ...] = ()
         self.got: list[tuple[float, bytes]] = []
-        self.refuse = False
+        self.refuse = self.full = False
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -55,6 +55,8 @@ class _Handler(BaseHTTPRequestHandler):
             status = 404
         elif self.server.refuse:
             status, answer = 422, PROBLEM
+        elif self.server.full:
+            status, answer = 503, {"title": "Service Unavailable", "detail": "The event could not be kept."}
         if status == 200:
             self.server.got.append((request.now, body))
         self.send_response(status)
@@ -103,6 +105,22 @@ def test_a_sample_is_posted_whole_and_has_just_ended(run, config, receiver, name
     assert [line["type"] for line in ran.json] == [event["event_type"] for event in sent]
     assert {line["status"] for line in ran.json} == {200}
     assert abs(parse(sent[-1]["event_time"]) - receiver.got[-1][0]) < 5
+
+
+def test_a_sample_says_where_to_look_next(run, config, receiver):
+    ran = run("send", "--sample", "busy", "--uuid", "5dccb6b0-f35c-488c-867b-86fb012c4415", "--speed", "99")
+
+    assert ran.err == "What becomes of it: callrouter calls 5dccb6b0\n"
+
+
+def test_a_daemon_that_cannot_keep_an_event_is_to_be_asked_why(run, config, receiver, folder):
+    receiver.full = True
+
+    ran = run("send", "--sample", "busy", "--speed", "99")
+
+    assert ran.code == 3
+    assert "  callrouter status says why.\n" in ran.err
+    assert "What becomes of it" not in ran.err
 
 
 def test_a_sample_has_the_numbers_and_the_uuid_it_is_given(run, config, receiver):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from router.store import State
 
 
@@ -99,6 +101,35 @@ def test_a_delivery_that_waits_for_its_next_attempt_is_not_overdue(run, played):
     (crm,) = (one for one in run("status", "--json").json[0]["destinations"] if one["name"] == "crm")
 
     assert (crm["waiting"], crm["overdue_since"]) == (1, None)
+
+
+def test_a_destination_whose_deliveries_fail_says_how(run, played):
+    played.call("missed")
+    played.attempt("crm", State.READY, "crm.example answered 503", due=time.time() + 900)
+
+    out = run("status").out
+
+    (crm,) = (line for line in out.splitlines() if line.split()[:1] == ["crm"])
+    (archive,) = (line for line in out.splitlines() if line.split()[:1] == ["archive"])
+    assert crm.endswith("on, trying again: crm.example answered 503")
+    assert archive.endswith("on")
+
+
+@pytest.mark.parametrize(
+    ("text", "todo"),
+    [("rules: [", "Mend the file to see more, or ask: callrouter doctor"), (None, "Put the file back to see more")],
+)
+def test_a_daemon_that_runs_is_told_of_beside_a_spoiled_configuration(run, config, daemon_says, text, todo):
+    daemon_says(version=config.version)
+    config.path.unlink()
+    if text is not None:
+        config.path.write_text(text)
+
+    ran = run("status")
+
+    assert (ran.code, ran.out) == (2, "")
+    assert f"goes on with version {config.version}, which it has read before. {todo}\n" in ran.err
+    assert "config.yaml:1:" in ran.err
 
 
 def test_json_says_the_same(run, played):

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,19 +20,30 @@ ENVIRON = {**os.environ, "PYTHONPATH": str(Path(router.__file__).parents[1])}
 
 
 @pytest.fixture
-def daemon(config, folder) -> Iterator[subprocess.Popen[bytes]]:
+def daemon_starts(config, folder) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
     log = (folder / "log").open("wb")
-    process = subprocess.Popen([sys.executable, "-m", "router", "run"], stdout=log, stderr=log, env=ENVIRON)
-    until(
-        lambda: any(one.alive and all(p.alive for p in one.processes) for one in daemons(config.data)),
-        30,
-        what="it starts",
-    )
-    yield process
-    if process.poll() is None:
-        process.terminate()
-        process.wait(60)
+    started = []
+
+    def start() -> subprocess.Popen[bytes]:
+        started.append(subprocess.Popen([sys.executable, "-m", "router", "run"], stdout=log, stderr=log, env=ENVIRON))
+        until(
+            lambda: any(one.alive and all(p.alive for p in one.processes) for one in daemons(config.data)),
+            30,
+            what="it starts",
+        )
+        return started[-1]
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(60)
     log.close()
+
+
+@pytest.fixture
+def daemon(daemon_starts) -> subprocess.Popen[bytes]:
+    return daemon_starts()
 
 
 @pytest.mark.slow
@@ -86,6 +97,19 @@ def test_what_is_silenced_cancelled_and_replayed_is_so_in_the_running_daemon_and
     listed = run("commands", "--json").json
     assert [one["action"] for one in listed] == ["cancel", "replay", "pause", "replay", "silence"]
     assert all(one["carried_out_at"] for one in listed)
+
+
+@pytest.mark.slow
+def test_a_start_says_what_an_earlier_command_still_holds_up(run, config, folder, played, daemon_starts):
+    played.call("missed")
+    run("pause", "crm", "--reason", "they move house")
+    run("drain", "archive", "--reason", "it is going away")
+
+    daemon_starts()
+
+    log = (folder / "log").read_text()
+    assert "destination crm is paused: they move house. It goes on with callrouter resume" in log
+    assert "destination archive takes nothing new: it is going away. It goes on with callrouter resume" in log
 
 
 @pytest.mark.slow

@@ -51,6 +51,33 @@ def loaded(path: Path, **options: Any) -> Config:
     return load(path, {}, registry=REGISTRY, **options)
 
 
+def mistakes(path: Path) -> list[tuple[str, str | None]]:
+    with pytest.raises(ConfigError) as caught:
+        loaded(path)
+    return [(problem.text, problem.hint) for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize("entry", ["config.yaml", "./teams/../config.yaml", "."])
+def test_a_configuration_that_includes_itself_is_told_so_and_nothing_else(written: Any, entry: str) -> None:
+    path = written(**{"config.yaml": MAIN.replace("teams/, vip.yaml", entry), "vip.yaml": ""})
+
+    hint = "name a file, or a folder that it is not in"
+    assert mistakes(path) == [('"config.yaml" would include itself', hint)]
+
+
+def test_a_file_that_is_named_beside_its_folder_is_told_once(written: Any) -> None:
+    path = written(**{"config.yaml": MAIN.replace("vip.yaml", "teams/sales.yaml, vip.yaml")})
+
+    assert mistakes(path) == [('"sales.yaml" is included twice', "name it, or the folder that it is in, once")]
+
+
+def test_an_included_file_cannot_include_others(written: Any) -> None:
+    path = written(**{"vip.yaml": f"include: [config.yaml]\n{VIP}"})
+
+    hint = "name all files in the first one"
+    assert mistakes(path) == [("an included file cannot include others", hint)]
+
+
 def test_rules_go_on_in_the_order_of_the_files(written: Any) -> None:
     config = loaded(written())
 

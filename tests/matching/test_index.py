@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.matching import Condition, Index, compile_when
+from router.matching import Condition, Index, ValueList, compile_when
 from router.routes import Routes, Rule, Send
 
 TYPES = ["ringing", "answered", "completed", "busy", "call_ended", "call_corrected"]
@@ -115,3 +115,10 @@ def test_beginnings_are_sorted_as_well() -> None:
     conditions = [compiled({"tag": f"team-{n:04}-*"}) for n in range(2_000)]
 
     assert Index(list(enumerate(conditions))).candidates({"tag": "team-0042-uk"}) == [42]
+
+
+def test_lists_without_an_entry_leave_nothing_to_try() -> None:
+    lists = {"empty": ValueList("empty", [])}
+    conditions = [compile_when({"to_number": {"in": "empty"}}, lambda *_: None, lists=lists) for _ in range(6)]
+
+    assert Index(list(enumerate(conditions))).candidates({"to_number": "+442079460958"}) == []

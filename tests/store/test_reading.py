@@ -156,6 +156,16 @@ def test_calls_are_found_by_what_their_events_were(three_events, reading):
     assert [call.call_id for call in reading.calls(Filter(unmatched=True), 10)] == ["call-2"]
 
 
+def test_calls_are_found_by_how_their_ids_begin(desk, reading):
+    for call in ("5dcc-1", "5dcc-2", "5dcd-1", "6"):
+        desk.owe(call)
+
+    assert reading.call_ids("5dcc", 10) == ["5dcc-1", "5dcc-2"]
+    assert reading.call_ids("5dc", 2) == ["5dcc-1", "5dcc-2"]
+    assert reading.call_ids("6", 10) == ["6"]
+    assert reading.call_ids("7", 10) == []
+
+
 def test_calls_refuse_a_filter_that_means_nothing_to_them(reading):
     with pytest.raises(ValueError, match="not by what is owed"):
         reading.calls(Filter(destination="crm"), 10)
@@ -179,8 +189,20 @@ def test_destinations_show_what_stands_where_and_since_when(desk, reading):
     crm, pager, slack = reading.destinations()
 
     assert (crm.name, crm.counts, crm.oldest_due_at) == ("crm", {State.READY: 2, State.WAITING: 1}, 60)
+    assert crm.retry_reason is None
     assert (pager.name, pager.counts, pager.oldest_due_at) == ("pager", {}, None)
     assert (slack.name, slack.counts, slack.oldest_due_at) == ("slack", {State.DEAD: 1}, None)
+
+
+def test_of_what_is_tried_again_the_reason_of_the_next_is_known(desk, reading):
+    for call, due, reason in (("call-1", 900, "answered 500"), ("call-2", 300, "no connection")):
+        desk.owe(call, "crm")
+        desk.end(desk.one("crm"), State.READY, reason=reason, due_at=due)
+    desk.owe("call-3", "pager")
+
+    crm, pager, _ = reading.destinations()
+
+    assert (crm.retry_reason, pager.retry_reason) == ("no connection", None)
 
 
 def test_the_newest_event_of_each_source_is_known(store, desk, reading):

@@ -13,8 +13,10 @@ import pytest
 from router.calls import Call
 from router.logs import Log
 from router.metrics import Metrics
+from router.status.processes import worker_beat
 from router.store import Attempt, Claim, Owed, State
-from router.worker.report import attempted
+from router.worker.report import attempted, heartbeat
+from tests.harness.small_disk import fill, small_disk
 
 DELIVERED = Attempt(7, 1, "owner", State.DELIVERED, "delivered", None, None, 1001.0, 1002.0)
 
@@ -63,3 +65,13 @@ def test_an_attempt_that_failed_says_why(state: State, level: str, claim: Claim,
 
     assert line["level"] == level
     assert "attempt 1: crm.example answered 503" in line["text"]
+
+
+def test_a_worker_on_a_full_disk_still_says_that_it_lives(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 1) as disk:
+        heartbeat(disk, 1000.0, lag=12.5, in_hand=10, breakers={})
+        fill(disk)
+
+        heartbeat(disk, 1001.0, lag=0.0, in_hand=0, breakers={})
+
+        assert worker_beat(disk) == 1001.0
