@@ -20,7 +20,7 @@ from tests.harness.waiting import pause, until
 #: Events a second, and the end-to-end p99 in milliseconds, that are aimed at.
 AIM, AIM_P99 = 4000, 100
 SECONDS, STEP_SECONDS, WARM_UP = 60, 15, 3
-STEPS = (2000, 3000, 4000, 4500, 5000, 6000)
+STEPS = (2000, 2500, 3000, 3500, 4000, 4500, 5000)
 #: Each event goes to so many destinations in the runs after those, which offer these rates.
 MANY, MANY_STEPS = 3, (1000, 1500, 2000, 2500)
 #: Seconds after a run within which a backlog may still drain before the run counts as unfinished.
