@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,7 +11,9 @@ from router.plugin import Answer
 from router.registry import discover
 from router.testing import RecordingHttp, RecordingMail, Request, SentMail
 from tests.harness import teams
+from tests.harness.crms import CRMS, connected
 from tests.harness.recording import Recorder
+from tests.harness.vendor import keep
 from tests.harness.whole_calls import deliveries, ends
 
 
@@ -70,8 +73,27 @@ def _apprise(call: str) -> str:
     return f"{told['title']}\n{told['message']}"
 
 
+def _record(type_: str, call: str) -> str:
+    """The fields of the one record that a CRM has of the call, but for those by which callrouter knows it again."""
+    _, made = CRMS[type_]
+    vendor = made()
+    try:
+        keep(connected(type_, vendor), deliveries(call, ends))
+        [record] = vendor.records
+    finally:
+        vendor.close()
+    lines = []
+    for name, value in record.items():
+        if name != "id" and not name.lower().startswith("callrouter"):
+            first, *more = re.split("<br>|\n", str(value))
+            lines += [f"{name}: {first}", *(f"  {line}" for line in more if not line.startswith("callrouter "))]
+    return "\n".join(lines)
+
+
 def said(type_: str, call: str) -> str:
     """Return what stands at a destination of *type_* when the sample *call* is over, as the people there read it."""
+    if type_ in CRMS:
+        return _record(type_, call)
     return _apprise(call) if type_ == "apprise" else _READERS[type_][1](sent(type_, call))
 
 
