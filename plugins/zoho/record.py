@@ -57,8 +57,7 @@ def query(numbers: Sequence[Number], offset: int) -> str:
     """
     texts = ", ".join(f"'{text}'" for number in numbers for text in _spellings(number))
     either = " or ".join(f"{name} in ({texts})" for name in NUMBERS)
-    # The spellings are digits and what stands between them.
-    return f"select {', '.join((*NUMBERS, 'Created_Time'))} from Contacts where ({either}) limit {offset}, {PAGE}"  # noqa: S608 - see above
+    return f"select {', '.join((*NUMBERS, 'Created_Time'))} from Contacts where ({either}) limit {offset}, {PAGE}"  # noqa: S608 - spellings are digits and what stands between them
 
 
 def _spellings(number: Number) -> list[str]:

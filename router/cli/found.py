@@ -90,11 +90,7 @@ def chosen(found: Registry, name: str) -> Found | None:
     for place, reason in reasons:
         screen.talk(f"callrouter: the plugin in {place} cannot be used: {reason}.")
     if not reasons:
-        from difflib import get_close_matches
-
-        close = get_close_matches(name, found.plugins, 1)
-        hint = f'did you mean "{close[0]}"?' if close else f"there are: {', '.join(sorted(found.plugins))}."
-        screen.talk(f'callrouter: no plugin is called "{name}"; {hint}')
+        screen.talk(f'callrouter: no plugin is called "{name}"; {options.meant(name, found.plugins)}')
     return None
 
 

@@ -170,12 +170,16 @@ def know_all(config: Config, where: Mapping[str, Any]) -> None:
 
 
 def _know(what: str, name: str | None, names: Collection[str]) -> None:
+    if name is not None and name not in names:
+        raise click.UsageError(f'No {what} is called "{name}"; {meant(name, names)}')
+
+
+def meant(name: str, names: Collection[str]) -> str:
+    """Return the end of a sentence about an unknown *name*: which of *names* it may mean, or which there are."""
     from difflib import get_close_matches
 
-    if name is not None and name not in names:
-        close = get_close_matches(name, names, 1)
-        hint = f'did you mean "{close[0]}"?' if close else f"there are: {', '.join(sorted(names)) or 'none'}."
-        raise click.UsageError(f'No {what} is called "{name}"; {hint}')
+    close = get_close_matches(name, names, 1)
+    return f'did you mean "{close[0]}"?' if close else f"there are: {', '.join(sorted(names)) or 'none'}."
 
 
 def know(config: Config, destination: str) -> None:

@@ -95,11 +95,7 @@ def _destination(config: Config, name: str) -> Destination:
     if found is None:
         # One that cannot be read without its variables is not among them.
         lacking = f" In this shell {', '.join(sorted(set(config.unset)))}." if config.unset else ""
-        from difflib import get_close_matches
-
-        close = get_close_matches(name, config.destinations, 1)
-        there = ", ".join(sorted(config.destinations)) or "none"
-        hint = f'did you mean "{close[0]}"?' if close else f"there are: {there}."
+        hint = options.meant(name, config.destinations)
         raise click.UsageError(f'No destination is called "{name}"; {hint}{lacking}')
     if found.disabled == SWITCHED_OFF:
         screen.talk(f"{name} is switched off ({SWITCHED_OFF}); it is told all the same.")

@@ -46,6 +46,11 @@ for _name in ("urllib3.connectionpool", "urllib3.connection", "urllib3.response"
     logging.getLogger(_name).setLevel(logging.CRITICAL + 1)
 
 
+def as_json(value: Any) -> bytes:
+    """Return *value* as it is sent."""
+    return json_format.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
 class RequestsHttp:
     """Sends requests of one destination from one thread.
 
@@ -104,7 +109,7 @@ class RequestsHttp:
         if request.account:
             fields["authorization"] = ("Authorization", request.account)
         if json is not None:
-            body = json_format.dumps(json, ensure_ascii=False, separators=(",", ":")).encode()
+            body = as_json(json)
             fields["content-type"] = ("Content-Type", "application/json")
         for name, value in (headers or {}).items():
             fields[name.lower()] = (name, value.reveal() if isinstance(value, Secret) else value)

@@ -280,7 +280,7 @@ class Guarded(HTTPConnection):
         """Be kept for the next request."""
         self.idle_since = time.monotonic()
 
-    def rested(self) -> bool:
+    def can_be_used(self) -> bool:
         """Whether a request may go over this connection at once: it is open, and has not rested too long."""
         sock: Any = self.sock
         if sock is None or time.monotonic() - self.idle_since > self.exchange.keep_idle:
@@ -321,7 +321,7 @@ class _Fresh(HTTPConnectionPool):
         """Return a connection over which a request may go at once, if one is here. It stays here."""
         # One thread uses this pool, so what was put last is what would be taken out.
         conn: Guarded | None = self.pool.queue[-1] if self.pool and self.pool.queue else None
-        if conn is None or conn.proxy or not conn.rested():
+        if conn is None or conn.proxy or not conn.can_be_used():
             return None
         conn.exchange.reused = True
         return conn

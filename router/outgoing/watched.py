@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, quote, quote_plus, urlsplit
 
 from router import __version__
 from router.errors import DeliveryFailed
-from router.outgoing.client import RequestsHttp
+from router.outgoing.client import RequestsHttp, as_json
 from router.outgoing.kept import Heard, kept
 from router.outgoing.mail import SmtpMail
 from router.outgoing.redaction import Redaction, secrets_in
@@ -113,7 +113,7 @@ class _WatchedHttp(RequestsHttp):
     ) -> Answer:
         fields: dict[str, str | Secret] = {"User-Agent": f"callrouter/{__version__}", **(headers or {})}
         if json is not None:
-            body = json_format.dumps(json, ensure_ascii=False, separators=(",", ":")).encode()
+            body = as_json(json)
             fields = {"Content-Type": "application/json", **fields}
         asked = Asked(method, url, fields, body or b"")
         self._watch.seen.append(asked)

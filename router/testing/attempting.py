@@ -9,11 +9,11 @@ import logging
 import re
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from router.errors import DeliveryFailed
+from router.errors import AnswerLost, DeliveryFailed, DestinationUnusable, PermanentFailure, TemporaryFailure
 from router.outgoing import secrets_in
 from router.plugin import Answer, Delivery, Plugin, Receipt, Secret, Settings
 from router.testing.recording import RecordingHttp, RecordingMail, Request
@@ -22,6 +22,13 @@ Answers = tuple[Answer | Exception | Callable[[Request], Answer], ...]
 
 #: A shorter secret stands in ordinary text by accident.
 _SHORTEST_SECRET = 4
+#: What http and mail raise, one of each kind.
+FAILURES = (
+    TemporaryFailure("crm.example answered 503 Service Unavailable", status=503, retry_after=3.0),
+    PermanentFailure("crm.example answered 404 Not Found", status=404),
+    DestinationUnusable("crm.example answered 401 Unauthorized", status=401),
+    AnswerLost("crm.example did not answer within 30s; whether it accepted is not known"),
+)
 #: Of what is quoted from a plugin.
 _LONGEST = 300
 
@@ -90,10 +97,26 @@ class Attempting:
 
     def attempt(self, what: str, made: Plugin[Any], delivery: Delivery, ended: Ended) -> Ended:
         """Return how one attempt with *made* ended; raises Hung where it does not."""
+        return self._made_attempt(what, lambda: made.deliver(delivery), ended)
 
+    def together(self, what: str, batch: Sequence[Delivery], http: RecordingHttp, mail: RecordingMail) -> Ended:
+        """Return how one attempt at a *batch* ended: its ``receipt`` is what ``deliver_many`` returned."""
+        ended = Ended(http, mail)
+        try:
+            made = self.made(http, mail)
+        except Exception as ex:  # noqa: BLE001  # the very thing that is looked for
+            ended.bug = ex
+            return ended
+        return self._made_attempt(what, lambda: made.deliver_many(batch), ended)
+
+    def shows_a_secret(self, failure: DeliveryFailed) -> bool:
+        """Whether one is in *failure*, or in what caused it."""
+        return self._has_a_secret(_everything(failure))
+
+    def _made_attempt(self, what: str, attempt: Callable[[], Any], ended: Ended) -> Ended:
         def deliver() -> None:
             try:
-                ended.receipt = made.deliver(delivery)
+                ended.receipt = attempt()
             except DeliveryFailed as ex:
                 ended.failed = ex
             except BaseException as ex:  # noqa: BLE001  # the very thing that is looked for
@@ -107,14 +130,19 @@ class Attempting:
         if thread.is_alive():
             self.slow.append(f"{what} did not end within {self._time_limit:g}s")
             raise Hung
-        self._look_for_secrets(f"{what}, in a failure, a log or the output", said() + _everything(ended))
+        self._look_for_secrets(
+            f"{what}, in a failure, a log or the output", said() + _everything(ended.failed or ended.bug)
+        )
         self._look_for_secrets(f"{what}, in its receipt", _as_text(ended.receipt))
         for place in getattr(ended.http, "bare", ()):
             self.leaks[f"{place} has a secret in it as plain text; give it as a Secret, whole"] = None
         return ended
 
+    def _has_a_secret(self, text: str) -> bool:
+        return any(secret in text for secret in self._secrets)
+
     def _look_for_secrets(self, where: str, text: str) -> None:
-        if any(secret in text for secret in self._secrets):
+        if self._has_a_secret(text):
             self.leaks[f"it brought a secret to light: {where}"] = None
 
 
@@ -156,9 +184,8 @@ def _overheard() -> Iterator[Callable[[], str]]:
         root.removeHandler(handler)
 
 
-def _everything(ended: Ended) -> str:
+def _everything(failure: BaseException | None) -> str:
     said: list[str] = []
-    failure: BaseException | None = ended.failed or ended.bug
     while failure is not None:
         said += [str(failure), repr(failure), *traceback.format_exception_only(failure)]
         failure = failure.__cause__ or failure.__context__
@@ -170,6 +197,14 @@ def _as_text(receipt: Receipt | Any) -> str:
         return json.dumps(receipt, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError):
         return ""
+
+
+def is_json_object(receipt: Any) -> bool:
+    """Return whether *receipt* is one that a store can keep as it is."""
+    try:
+        return isinstance(receipt, dict) and json.loads(json.dumps(receipt)) == receipt
+    except (TypeError, ValueError, RecursionError):
+        return False
 
 
 def shortly(ex: BaseException) -> str:

@@ -2,95 +2,69 @@
 
 from __future__ import annotations
 
-import json
-import traceback
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from router import event as events
-from router.errors import AnswerLost, DeliveryFailed, DestinationUnusable, PermanentFailure, TemporaryFailure
-from router.outgoing import secrets_in
-from router.plugin import Answer, Delivery, Plugin, Settings
+from router.errors import DeliveryFailed
+from router.plugin import Delivery, Plugin
+from router.testing.attempting import FAILURES, Attempting, is_json_object
 from router.testing.deliveries import HOSTILE, make_delivery
-from router.testing.recording import RecordingHttp, RecordingMail, Request
-
-_FAILURES = (
-    TemporaryFailure("crm.example answered 503 Service Unavailable", status=503, retry_after=3.0),
-    PermanentFailure("crm.example answered 404 Not Found", status=404),
-    DestinationUnusable("crm.example answered 401 Unauthorized", status=401),
-    AnswerLost("crm.example did not answer within 30s; whether it accepted is not known"),
-)
+from router.testing.recording import RecordingMail
 
 
-def check_batches(
-    plugin: type[Plugin[Any]],
-    settings: Settings,
-    answers: Sequence[Answer | Callable[[Request], Answer]],
-    *,
-    known: bool = True,
-) -> Iterator[str]:
-    """Yield what *plugin* does against the contract of ``deliver_many``; nothing where it offers none.
+def check_batches(attempting: Attempting, *, known: bool = True) -> Iterator[str]:
+    """Yield what its plugin does against the contract of ``deliver_many``; nothing where it offers none.
 
-    With *known* the *answers* are those of its destination, and a delivery that fails by them is a breach.
+    With *known* its answers are those of its destination, and a delivery that fails by them is a breach. Raises Hung.
     """
+    plugin = attempting.plugin
     offered = plugin.deliver_many is not Plugin.deliver_many
     if offered != (plugin.batch_size > 1):
         yield "it has `deliver_many` and no `batch_size` above 1, or the other way round"
     elif offered:
-        check = _Check(plugin, settings, {secret for secret in secrets_in(settings) if len(secret) > 3})
-        yield from check.delivered(RecordingHttp(*answers), known=known)
-        for failure in _FAILURES:
-            yield from check.failing(failure)
+        yield from _delivered(attempting, known=known)
+        for failure in FAILURES:
+            yield from _failing(attempting, failure)
 
 
-class _Check:
-    def __init__(self, plugin: type[Plugin[Any]], settings: Settings, secrets: Collection[str]) -> None:
-        self._plugin, self._settings, self._secrets = plugin, settings, secrets
+def _delivered(attempting: Attempting, *, known: bool) -> Iterator[str]:
+    batch = _batch(attempting.plugin.batch_size)
+    ended = attempting.together("a batch", batch, attempting.http(), RecordingMail())
+    results, raised = ended.receipt, ended.failed or ended.bug
+    if raised is not None:
+        if known or raised is ended.bug:
+            yield f"a batch was not delivered: {type(raised).__name__}: {raised}"
+    elif not isinstance(results, Sequence) or len(results) != len(batch):
+        yield f"for a batch of {len(batch)} deliveries `deliver_many` did not return {len(batch)} results"
+    else:
+        for delivery, result in zip(batch, results, strict=True):
+            kind = delivery.event["event_type"]
+            if isinstance(result, DeliveryFailed):
+                if known:
+                    yield f"a {kind} event in a batch was not delivered: {result}"
+            elif result is not None and not is_json_object(result):
+                yield f"a {kind} event in a batch has a result that is no receipt, no failure and not None"
+    yield from _shown(attempting, "a batch", results)
 
-    def delivered(self, http: RecordingHttp, *, known: bool) -> Iterator[str]:
-        batch = _batch(self._plugin.batch_size)
-        ended = self._made(batch, http, RecordingMail())
-        if isinstance(ended, BaseException):
-            if known or not isinstance(ended, DeliveryFailed):
-                yield f"a batch was not delivered: {type(ended).__name__}: {ended}"
-        elif not isinstance(ended, Sequence) or len(ended) != len(batch):
-            yield f"for a batch of {len(batch)} deliveries `deliver_many` did not return {len(batch)} results"
-        else:
-            for delivery, result in zip(batch, ended, strict=True):
-                kind = delivery.event["event_type"]
-                if isinstance(result, DeliveryFailed):
-                    if known:
-                        yield f"a {kind} event in a batch was not delivered: {result}"
-                elif not _is_receipt(result):
-                    yield f"a {kind} event in a batch has a result that is no receipt, no failure and not None"
-        yield from self._shown("a batch", ended)
 
-    def failing(self, failure: DeliveryFailed) -> Iterator[str]:
-        http, mail, name = RecordingHttp(failure), RecordingMail(failure), type(failure).__name__
-        ended = self._made(_batch(2), http, mail)
-        told = isinstance(ended, DeliveryFailed) or (
-            isinstance(ended, Sequence) and all(isinstance(one, DeliveryFailed) for one in ended)
-        )
-        if isinstance(ended, BaseException) and not isinstance(ended, DeliveryFailed):
-            yield f"a {name} during a batch ended in a bug: {type(ended).__name__}: {ended}"
-        elif (http.requests or mail.sent) and not told:
-            yield f"a {name} during a batch was swallowed: deliveries would count as delivered"
-        yield from self._shown(f"a {name} during a batch", ended)
+def _failing(attempting: Attempting, failure: DeliveryFailed) -> Iterator[str]:
+    what = f"a {type(failure).__name__} during a batch"
+    ended = attempting.together(what, _batch(2), attempting.http(failure), RecordingMail(failure))
+    results = ended.receipt
+    passed_on = isinstance(results, Sequence) and all(isinstance(one, DeliveryFailed) for one in results)
+    if ended.bug is not None:
+        yield f"{what} ended in a bug: {type(ended.bug).__name__}: {ended.bug}"
+    elif ended.told and ended.failed is None and not passed_on:
+        yield f"{what} was swallowed: deliveries would count as delivered"
+    yield from _shown(attempting, what, results)
 
-    def _made(self, batch: list[Delivery], http: RecordingHttp, mail: RecordingMail) -> Any:
-        """Return what ``deliver_many`` returned or raised."""
-        try:
-            made = self._plugin(self._settings, http, *([mail] if self._plugin.uses_mail else []))
-            return made.deliver_many(batch)
-        except Exception as ex:  # noqa: BLE001  # the very thing that is looked for
-            return ex
 
-    def _shown(self, what: str, ended: Any) -> Iterator[str]:
-        failures = [one for one in (ended if isinstance(ended, Sequence) else [ended]) if isinstance(one, Exception)]
-        said = "".join("".join(traceback.format_exception(one)) + repr(one) for one in failures)
-        if any(secret in said for secret in self._secrets):
-            yield f"{what} brought a secret to light, in a failure"
+def _shown(attempting: Attempting, what: str, results: Any) -> Iterator[str]:
+    failures = [one for one in results if isinstance(one, DeliveryFailed)] if isinstance(results, Sequence) else []
+    if any(map(attempting.shows_a_secret, failures)):
+        yield f"{what} brought a secret to light, in a failure"
 
 
 def _batch(size: int) -> list[Delivery]:
@@ -103,10 +77,3 @@ def _batch(size: int) -> list[Delivery]:
         made = make_delivery(kinds[number % len(kinds)], event={"uuid": call, "tag": tag}, key=f"key-{number}")
         batch.append(replace(made, call={**made.call, "uuid": call}))
     return batch
-
-
-def _is_receipt(result: Any) -> bool:
-    try:
-        return result is None or (isinstance(result, dict) and json.loads(json.dumps(result)) == result)
-    except (TypeError, ValueError):
-        return False

@@ -133,20 +133,13 @@ def examine(
         return [*found, _finding("events", [f"the settings given are refused: {text}" for text in refused])]
     given = tuple(answers)
     attempting = Attempting(plugin, made, given or (_said(plugin),), time_limit)
-    found += _promised(attempting)
-    if not attempting.slow:
-        # What a destination says of each of several, nobody can make up.
-        found.append(
-            _finding(
-                "batches",
-                check_batches(plugin, made, given or (_said(plugin),), known=bool(given) or plugin.trial.says is None),
-            )
-        )
+    # What a destination says of each of several, nobody can make up.
+    found += _promised(attempting, known=bool(given) or plugin.trial.says is None)
     leaks = [*declared.secrets_declared(plugin), *attempting.leaks]
     return [*found, _finding("secrets", leaks), _finding("time", attempting.slow)]
 
 
-def _promised(attempting: Attempting) -> list[Finding]:
+def _promised(attempting: Attempting, *, known: bool) -> list[Finding]:
     found: list[Finding] = []
     try:
         promises = Promises(attempting)
@@ -161,6 +154,7 @@ def _promised(attempting: Attempting) -> list[Finding]:
             "templates": promises.templates,
         }.items():
             found.append(_finding(name, problems(), why))
+        found.append(_finding("batches", check_batches(attempting, known=known)))
     except Hung:
         # Its thread still has the output and the log; what else it does cannot be told from what it did.
         pass

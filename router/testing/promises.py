@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel
 
 from router import event as events
-from router.errors import AnswerLost, DestinationUnusable, PermanentFailure, TemporaryFailure
+from router.errors import AnswerLost, DestinationUnusable, TemporaryFailure
 from router.plugin import Answer, Delivery, Template
 from router.rendering import templates
-from router.testing.attempting import Attempting, Ended, shortly
+from router.testing.attempting import FAILURES, Attempting, Ended, is_json_object, shortly
 from router.testing.deliveries import FACTS, HOSTILE, make_delivery
 from router.testing.recording import RecordingHttp, RecordingMail, Request
 
@@ -70,12 +70,7 @@ class Promises:
 
     def failures(self) -> Iterator[str]:
         """What its ways out raise is passed on, and it does not try again by itself."""
-        for failure in (
-            TemporaryFailure("crm.example answered 503 Service Unavailable", status=503, retry_after=3.0),
-            PermanentFailure("crm.example answered 404 Not Found", status=404),
-            DestinationUnusable("crm.example answered 401 Unauthorized", status=401),
-            AnswerLost("crm.example did not answer within 30s; whether it accepted is not known"),
-        ):
+        for failure in FAILURES:
             name = type(failure).__name__
             http, mail = self._attempting.http(failure), RecordingMail(failure)
             ended = self._attempting.deliver(f"a {name}", make_delivery(), http, mail)
@@ -117,7 +112,7 @@ class Promises:
             what = f"a {kind} event with the receipt of the one before"
             ended = self._attempting.deliver(what, make_delivery(kind, receipt=receipt))
             yield from self._judged(what, ended)
-            receipt = json.loads(json.dumps(ended.receipt)) if _is_json_object(ended.receipt) else receipt
+            receipt = json.loads(json.dumps(ended.receipt)) if is_json_object(ended.receipt) else receipt
         older = make_delivery(receipt={"of": "an older version"})
         yield from _ended_well("a receipt of an older version", self._attempting.deliver("an older receipt", older))
 
@@ -144,15 +139,8 @@ class Promises:
 def _ended_well(what: str, ended: Ended) -> Iterator[str]:
     if ended.bug is not None:
         yield f"{what} ended in a bug: {shortly(ended.bug)}"
-    if ended.receipt is not None and not _is_json_object(ended.receipt):
+    if ended.receipt is not None and not is_json_object(ended.receipt):
         yield f"{what} returned a receipt that is neither None nor a dict of JSON values"
-
-
-def _is_json_object(receipt: Any) -> bool:
-    try:
-        return isinstance(receipt, dict) and json.loads(json.dumps(receipt)) == receipt
-    except (TypeError, ValueError, RecursionError):
-        return False
 
 
 def _host(request: Request) -> str:

@@ -17,7 +17,7 @@ from tests.harness.recording import Recorder, Reply
 from tests.harness.slack import slack
 from tests.harness.waiting import until
 
-SLEEPER = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
+SLEEPER = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]  # lives until it is ended
 TETHERED = [sys.executable, "-m", "tests.harness.tethered", *SLEEPER]
 
 

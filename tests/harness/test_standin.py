@@ -21,7 +21,7 @@ if end == "refuse":
     sys.exit(2)
 worker = os.fork()
 if worker == 0:
-    time.sleep(60)
+    time.sleep(60)  # a worker that lives until it is ended
 class Admin(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         body = b"# HELP x\\nx_total{a=\\"b c\\"} 3.0\\n" if self.path == "/metrics" else b"{}"

@@ -77,7 +77,7 @@ class Tokens:
             self.asked.append(said | {"by": scheme or "body"})
             number = len(self.asked)
         if self._pause:
-            time.sleep(self._pause)
+            time.sleep(self._pause)  # how long this server takes, not what a test waits for
         if self.refusal is not None:
             return self.refusal
         if (client, secret) != (CLIENT, SECRET):

@@ -27,9 +27,9 @@ def until(condition: Callable[[], T], deadline: float = 20.0, *, what: str = "",
             last = result
         if time.monotonic() >= end:
             raise AssertionError(f"{what or condition} did not come true within {deadline:g} s; last: {last!r}")
-        time.sleep(every)
+        time.sleep(every)  # between two looks at the condition; the one place where tests wait
 
 
 def pause(seconds: float) -> None:
     """Let a benchmark or a load run for *seconds*; a test waits with ``until`` instead."""
-    time.sleep(seconds)
+    time.sleep(seconds)  # a load lasts as long as it is said to; no test concludes anything from it

@@ -217,7 +217,7 @@ def test_a_connection_found_closed_as_the_request_is_to_leave_is_replaced_at_onc
     asked.set()
     assert gone.wait(5)
     # The moment between the look at a kept connection and the write cannot be met from outside: nobody looks.
-    monkeypatch.setattr(connection.Guarded, "rested", lambda self: self.sock is not None)
+    monkeypatch.setattr(connection.Guarded, "can_be_used", lambda self: self.sock is not None)
 
     assert http.request("POST", receiver.url(), body=b"2").body == b"2"
     assert [request[-1:] for request in receiver.requests] == [b"1", b"2"]

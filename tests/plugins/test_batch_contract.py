@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 
 import pytest
 
@@ -79,3 +80,13 @@ def test_each_breach_is_named(plugin, complaint):
     problems = check_plugin(plugin, {"token": "s3cret"})
 
     assert any(complaint in problem for problem in problems), problems
+
+
+def test_a_batch_that_hangs_is_left_behind_and_named():
+    release = threading.Event()
+    plugin = broken(deliver_many=lambda self, some: release.wait(30))
+
+    problems = check_plugin(plugin, {"token": "s3cret"}, time_limit=0.5)
+    release.set()
+
+    assert problems == ["a batch did not end within 0.5s"]

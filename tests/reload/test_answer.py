@@ -27,7 +27,7 @@ def say(began, text):
 def reload():
     say(time.monotonic() - 60, "of the file before")
     while not where.with_name("go").exists():
-        time.sleep(0.005)
+        time.sleep(0.005)  # between two looks for the file that lets this daemon go on
     say(time.monotonic(), "of the file now")
 # Not a handler with pause(): a signal just before that would be waited for.
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])

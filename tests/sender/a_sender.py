@@ -39,7 +39,7 @@ class ByName(Plugin[TestSettings]):
                 folder = Path(self.settings.folder)
                 (folder / f"begun-{delivery.key}").touch()
                 while not (folder / "go").exists():
-                    time.sleep(0.005)
+                    time.sleep(0.005)  # between two looks for the file that lets this attempt end
             case "saying":
                 return {"text": delivery.render(self.settings.text)}
             case "failing":
