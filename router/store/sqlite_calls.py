@@ -26,7 +26,8 @@ INSERT = f"INSERT INTO call ({', '.join(_QUOTED)}) VALUES ({', '.join('?' * WIDT
 _SET = ", ".join(f"{name} = ?" for name in _QUOTED[2:])
 #: Takes ``values`` without the first two, then the row's number.
 UPDATE = f"UPDATE call SET {_SET} WHERE id = ?"  # noqa: S608 - our own names
-_UPDATE_INCOMING = f"UPDATE call SET {_SET}, customer_number = ?, called_on = ?, called_at = ? WHERE id = ?"  # noqa: S608
+_INCOMING = "customer_number = ?, called_on = ?, called_at = ?"
+_UPDATE_INCOMING = f"UPDATE call SET {_SET}, {_INCOMING} WHERE id = ?"  # noqa: S608 - our own names
 
 
 def values(call: Call) -> list[Any]:

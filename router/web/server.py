@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]  # gunicorn has no types
-from gunicorn.asgi.lifespan import LifespanManager  # type: ignore[import-untyped]
-from gunicorn.asgi.protocol import ASGIProtocol  # type: ignore[import-untyped]
-from gunicorn.glogging import Logger  # type: ignore[import-untyped]
-from gunicorn.workers.gasgi import ASGIWorker  # type: ignore[import-untyped]
+from gunicorn.asgi.lifespan import LifespanManager  # type: ignore[import-untyped]  # gunicorn has no types
+from gunicorn.asgi.protocol import ASGIProtocol  # type: ignore[import-untyped]  # gunicorn has no types
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]  # gunicorn has no types
+from gunicorn.workers.gasgi import ASGIWorker  # type: ignore[import-untyped]  # gunicorn has no types
 
 from router.web import errors
 
