@@ -20,8 +20,8 @@ from router.event import CallEvent, read
 from router.inbox import Entry
 from router.playing import REMEMBERED, Player, play
 from router.store import Filter
-from router.store.sqlite import SqliteStore
-from router.store.sqlite_reading import SqliteReading
+from router.store.sqlite.reading import SqliteReading
+from router.store.sqlite.store import SqliteStore
 from router.worker.routing import Routing
 
 START = 1_758_545_798.0

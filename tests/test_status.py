@@ -22,7 +22,7 @@ from router.status.inbox import backlog
 from router.status.model import Daemon, DestinationStatus
 from router.status.troubles import command, troubles
 from router.store import NewDelivery, NewEvent
-from router.store.sqlite import SqliteStore
+from router.store.sqlite.store import SqliteStore
 
 NOW = 1_760_000_000.0
 GIB = 1 << 30

@@ -24,8 +24,8 @@ from router.sender import Share
 from router.sender import process as sender_process
 from router.sender.begun import Begun, memory
 from router.status import breakers, daemons, readiness
-from router.store.sqlite import SqliteStore
-from router.store.sqlite_reading import SqliteReading
+from router.store.sqlite.reading import SqliteReading
+from router.store.sqlite.store import SqliteStore
 from router.supervisor import Lifeline
 from router.web import make_admin_app, make_ingest_app
 from router.web.server import serve

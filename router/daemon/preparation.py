@@ -15,7 +15,7 @@ from router.config import Address, Config
 from router.disk import out_of_reach
 from router.errors import AlreadyRunning, ConfigError, RouterError
 from router.logs import Log
-from router.store.sqlite import SqliteStore
+from router.store.sqlite.store import SqliteStore
 from router.worker.fitting import changed_since_paused, former_names, paused, stranded
 from router.worker.orders import CURSOR, Orders
 from router.worker.routing import Routing

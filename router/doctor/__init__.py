@@ -19,7 +19,7 @@ from router.doctor import inbox, machine, network, store
 from router.doctor.finding import Finding, note, ok, problem
 from router.errors import ConfigError, StoreError
 from router.status import command
-from router.store.sqlite_reading import SqliteReading
+from router.store.sqlite.reading import SqliteReading
 
 __all__ = ["Finding", "examine"]
 

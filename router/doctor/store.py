@@ -11,8 +11,8 @@ from typing import Any
 
 from router.doctor.finding import Finding, note, ok, problem
 from router.errors import StoreError
-from router.store.migrate import migrations, refuse_newer, version
-from router.store.sqlite_file import NAME, open_for_reading, refusal
+from router.store.sqlite.file import NAME, open_for_reading, refusal
+from router.store.sqlite.migrate import migrations, refuse_newer, version
 
 #: Steps of SQLite between two looks at the time.
 _LOOK = 10_000

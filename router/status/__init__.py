@@ -28,8 +28,8 @@ from router.status.model import (
 from router.status.processes import breakers, daemons, worker_beat
 from router.status.troubles import STUCK, UNROUTED, command, troubles
 from router.store import FINISHED, DestinationRow, Filter, Reading, State
-from router.store.sqlite_file import NAME
-from router.store.sqlite_reading import SqliteReading
+from router.store.sqlite.file import NAME
+from router.store.sqlite.reading import SqliteReading
 from router.units import spell
 
 __all__ = [

@@ -8,7 +8,7 @@ from contextlib import closing
 from router.config import Config
 from router.errors import ConfigError, Problem
 from router.store import Store
-from router.store.sqlite_reading import SqliteReading
+from router.store.sqlite.reading import SqliteReading
 
 #: The name under which the store remembers the last reload that the worker has decided on.
 RELOAD = "reload"

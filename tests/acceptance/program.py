@@ -25,8 +25,8 @@ from router.inbox.segment import Segment
 from router.inbox.writer import InboxWriter
 from router.sender.lanes import Lane
 from router.store import State
-from router.store.sqlite import SqliteStore
-from router.store.sqlite_line import Line
+from router.store.sqlite.line import Line
+from router.store.sqlite.store import SqliteStore
 from router.worker import claiming, loop
 from router.worker.clockwatch import ClockWatch
 from router.worker.limits import Bucket

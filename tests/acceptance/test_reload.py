@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from router.store import EventRow, Filter
-from router.store.sqlite_reading import SqliteReading
+from router.store.sqlite.reading import SqliteReading
 from tests.acceptance.settings import an_event, events, to_each
 from tests.harness import processes
 from tests.harness.daemon import LISTEN, Daemon

@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import median
 
 from router.store import Attempt, NewDelivery, NewEvent, State
-from router.store.sqlite import SqliteStore
+from router.store.sqlite.store import SqliteStore
 from tests.bench.memory import fill, waiting_events
 from tests.bench.report import Report, spread, tell
 

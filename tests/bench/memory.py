@@ -9,7 +9,7 @@ from pathlib import Path
 from router import event
 from router.calls import Call, CallState
 from router.store import NewDelivery, NewEvent
-from router.store.sqlite import SqliteStore
+from router.store.sqlite.store import SqliteStore
 from tests.bench import setting
 from tests.bench.report import Report, tell
 from tests.harness import processes

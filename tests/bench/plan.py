@@ -14,7 +14,7 @@ from router.cli import invoke
 from router.event import CallEvent, read
 from router.inbox import Entry
 from router.playing import play
-from router.store.sqlite import SqliteStore
+from router.store.sqlite.store import SqliteStore
 from router.worker.routing import Routing
 from tests.bench.report import Report, spread, tell
 

@@ -29,7 +29,7 @@ from router.inbox.writer import InboxWriter
 from router.sender import Job, Outcome
 from router.sender.attempt import Attempts
 from router.sender.frames import Decoder, encode
-from router.store.sqlite import SqliteStore
+from router.store.sqlite.store import SqliteStore
 from router.worker import loop, report, routing
 from router.worker.loop import Worker
 from router.worker.senders import Senders

@@ -19,7 +19,7 @@ from router.config import Config, load
 from router.errors import Fault
 from router.inbox import Entry
 from router.store import Attempt, State
-from router.store.sqlite import SqliteStore
+from router.store.sqlite.store import SqliteStore
 from router.worker.alerting import Alerting
 from router.worker.routing import Routing
 

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from router.store import CommandRow, State
-from router.store.sqlite import SqliteStore
+from router.store.sqlite.store import SqliteStore
 from tests.cli.test_replay import Terminal
 
 

@@ -14,7 +14,7 @@ import pytest
 from router.config import load
 from router.doctor import machine, network, store
 from router.store import State
-from router.store.sqlite import SqliteStore
+from router.store.sqlite.store import SqliteStore
 
 LINES = "UPDATE delivery SET "
 

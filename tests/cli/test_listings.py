@@ -6,7 +6,7 @@ import pytest
 
 from router import samples
 from router.store import State
-from router.store.sqlite import SqliteStore
+from router.store.sqlite.store import SqliteStore
 
 
 def test_events_are_listed_newest_first(run, played):

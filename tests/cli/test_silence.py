@@ -8,7 +8,7 @@ from datetime import datetime
 import pytest
 
 from router.store import NewDelivery, NewEvent, SilenceRow, State
-from router.store.sqlite import SqliteStore
+from router.store.sqlite.store import SqliteStore
 
 NOW = time.time()
 

@@ -10,7 +10,7 @@ import pytest
 from router import samples
 from router.cli.trial import SAMPLES
 from router.outgoing import secrets_in
-from router.store.sqlite import SqliteStore
+from router.store.sqlite.store import SqliteStore
 from tests.harness.crms import CRMS
 from tests.harness.mail_server import MailServer
 from tests.harness.recording import Recorder, Reply

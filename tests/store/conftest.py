@@ -11,8 +11,8 @@ import pytest
 
 from router.calls import Call, CallState
 from router.store import Attempt, Claim, Filter, NewDelivery, NewEvent, Reading, State, Store
-from router.store.sqlite import SqliteStore
-from router.store.sqlite_reading import SqliteReading
+from router.store.sqlite.reading import SqliteReading
+from router.store.sqlite.store import SqliteStore
 
 DESTINATIONS = ("crm", "slack", "pager")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from router.errors import StoreError
-from router.store.migrate import SQLITE, Migration, migrate, migrations, version
+from router.store.sqlite.migrate import SQLITE, Migration, migrate, migrations, version
 
 
 @pytest.fixture

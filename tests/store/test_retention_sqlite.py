@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from router.store import State, sqlite_retention
+from router.store import State
+from router.store.sqlite import retention
 
 _TABLES = (
     "attempt", "answer", "silenced", "delivery", "event", "receipt", "call", "quarantine", "command", "silence",
@@ -57,4 +58,4 @@ def test_a_step_reads_no_more_than_its_stretch(store, desk):
     for n in range(50):
         desk.owe(f"call-{n}")
 
-    assert sqlite_retention.Retention(store._db, store._tally)._stretch("event", "received_at", 200.0, 0, 7) == (7, 7)
+    assert retention.Retention(store._db, store._tally)._stretch("event", "received_at", 200.0, 0, 7) == (7, 7)

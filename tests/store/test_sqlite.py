@@ -14,15 +14,15 @@ import pytest
 from router.calls import Call, Incoming
 from router.errors import AlreadyRunning, StoreError
 from router.store import Filter, HistoryRow, NewDelivery, State
-from router.store.migrate import SQLITE, migrations
-from router.store.sqlite import SqliteStore
-from router.store.sqlite_reading import SqliteReading
+from router.store.sqlite.migrate import SQLITE, migrations
+from router.store.sqlite.reading import SqliteReading
+from router.store.sqlite.store import SqliteStore
 
 #: Opens the store in a process of its own, says so, and holds it until it is killed.
 HOLD = """
 import sys, time
 from pathlib import Path
-from router.store.sqlite import SqliteStore
+from router.store.sqlite.store import SqliteStore
 store = SqliteStore.open(Path(sys.argv[1]))
 print("open", flush=True)
 sys.stdin.read()
@@ -118,9 +118,9 @@ def test_readers_can_change_nothing(reading):
 
 
 def test_a_question_that_takes_too_long_is_given_up(reading, monkeypatch):
-    monkeypatch.setattr("router.store.sqlite_reading.PATIENCE", -1.0)
+    monkeypatch.setattr("router.store.sqlite.reading.PATIENCE", -1.0)
     monkeypatch.setattr(
-        "router.store.sqlite_reading._EVENTS",
+        "router.store.sqlite.reading._EVENTS",
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT sum(i) FROM n, event",
     )
     with pytest.raises(StoreError, match="took too long"):

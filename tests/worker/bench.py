@@ -20,8 +20,8 @@ from router.reload.link import Link, Message
 from router.sender import Job, Outcome
 from router.sender.frames import Decoder, encode
 from router.store import DeliveryRow, Filter
-from router.store.sqlite import SqliteStore
-from router.store.sqlite_reading import SqliteReading
+from router.store.sqlite.reading import SqliteReading
+from router.store.sqlite.store import SqliteStore
 from router.worker.loop import Worker
 
 CONFIG = """

@@ -8,7 +8,7 @@ import pytest
 
 from router.sender import Job
 from router.store import Filter, State
-from router.store.sqlite_reading import SqliteReading
+from router.store.sqlite.reading import SqliteReading
 from tests.worker.bench import CONFIG, Bench
 
 TOLD = CONFIG.replace("alerts: none", "alerts: {to: [ops], disk: 0.001%}").replace(

@@ -12,7 +12,7 @@ import pytest
 
 from router.errors import StoreError
 from router.store import Filter, State
-from router.store.sqlite_reading import SqliteReading
+from router.store.sqlite.reading import SqliteReading
 from router.worker.alerting import EXPIRE, terms
 from router.worker.loop import Turn
 from tests.worker.watchman import CONFIG, HOUR, NOON, Watchman

@@ -11,7 +11,7 @@ import pytest
 
 from router.commands import CommandFile
 from router.store import State
-from router.store.sqlite_reading import SqliteReading
+from router.store.sqlite.reading import SqliteReading
 from router.worker.clockwatch import ClockWatch
 from tests.harness.waiting import until
 from tests.worker.bench import Bench

@@ -10,7 +10,7 @@ from router.commands import CommandFile
 from router.config import load
 from router.errors import StoreError
 from router.store import Filter, State
-from router.store.sqlite_reading import SqliteReading
+from router.store.sqlite.reading import SqliteReading
 from router.units import rate
 from router.worker.fitting import decided
 from router.worker.limits import Bucket, Limits

@@ -11,7 +11,7 @@ import pytest
 from router.commands import CommandFile
 from router.errors import StoreError
 from router.store import CommandRow, Filter, State
-from router.store.sqlite_reading import SqliteReading
+from router.store.sqlite.reading import SqliteReading
 from router.worker import errands, orders
 from tests.harness.waiting import until
 from tests.worker.bench import DAEMON, Bench

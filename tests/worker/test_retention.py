@@ -11,7 +11,7 @@ from router.commands import CommandFile
 from router.config.model import Retention
 from router.errors import StoreError
 from router.store import Forgotten
-from router.store.sqlite_reading import SqliteReading
+from router.store.sqlite.reading import SqliteReading
 from router.worker.clockwatch import ClockWatch
 from router.worker.retention import REST, SHARE, Forgetting
 from tests.worker.bench import Bench

@@ -20,8 +20,8 @@ from router.plugin import Plugin, Settings
 from router.retry import RetryPolicy
 from router.routes import Routes, Rule
 from router.store import Filter, State
-from router.store.sqlite import SqliteStore
-from router.store.sqlite_reading import SqliteReading
+from router.store.sqlite.reading import SqliteReading
+from router.store.sqlite.store import SqliteStore
 from router.worker.routing import Routing
 
 START = 1_758_545_798.5

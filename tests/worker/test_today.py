@@ -14,8 +14,8 @@ from router import config, samples
 from router.config import Config
 from router.inbox import Entry
 from router.store import EventRow, Filter
-from router.store.sqlite import SqliteStore
-from router.store.sqlite_reading import SqliteReading
+from router.store.sqlite.reading import SqliteReading
+from router.store.sqlite.store import SqliteStore
 from router.worker.routing import Routing
 
 CONFIG = """\

@@ -10,7 +10,7 @@ import pytest
 
 from router.calls import Call
 from router.store import DeliveryRow, Filter, SilenceRow, State
-from router.store.sqlite_reading import SqliteReading
+from router.store.sqlite.reading import SqliteReading
 from router.worker.withholding import Withholding
 from tests.worker.bench import CONFIG, Bench
 from tests.worker.test_orders import Desk

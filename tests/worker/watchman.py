@@ -12,8 +12,8 @@ from router.calls import Call
 from router.config import load
 from router.errors import Fault
 from router.store import Attempt, Claim, DeliveryRow, EventRow, Filter, NewDelivery, NewEvent, Owed, State
-from router.store.sqlite import SqliteStore
-from router.store.sqlite_reading import SqliteReading
+from router.store.sqlite.reading import SqliteReading
+from router.store.sqlite.store import SqliteStore
 from router.worker.alerting import LOOK, Alerting
 from router.worker.clockwatch import ClockWatch
 from router.worker.loop import Turn

@@ -27,17 +27,17 @@ from router.store import (
     SilenceRow,
     State,
     delivery_key,
-    sqlite_operator,
 )
-from router.store.migrate import migrations, refuse_newer, version
-from router.store.sqlite_calls import COLUMNS, call_of
-from router.store.sqlite_deliveries import OLDEST_AGAIN, OLDEST_FIRST
-from router.store.sqlite_file import NAME, open_for_reading, refusal
-from router.store.sqlite_filter import add, of_delivery, of_event, of_standing
-from router.store.sqlite_filter import where as said
-from router.store.sqlite_operator import window
-from router.store.sqlite_quarantine import SELECT as QUARANTINE
-from router.store.sqlite_quarantine import quarantined
+from router.store.sqlite import operator
+from router.store.sqlite.calls import COLUMNS, call_of
+from router.store.sqlite.deliveries import OLDEST_AGAIN, OLDEST_FIRST
+from router.store.sqlite.file import NAME, open_for_reading, refusal
+from router.store.sqlite.filter import add, of_delivery, of_event, of_standing
+from router.store.sqlite.filter import where as said
+from router.store.sqlite.migrate import migrations, refuse_newer, version
+from router.store.sqlite.operator import window
+from router.store.sqlite.quarantine import SELECT as QUARANTINE
+from router.store.sqlite.quarantine import quarantined
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -246,12 +246,12 @@ class SqliteReading:
 
     @_question
     def commands(self, numbers: Sequence[int]) -> dict[int, CommandRow]:
-        return sqlite_operator.commands(self._db, numbers)
+        return operator.commands(self._db, numbers)
 
     @_question
     def silences(self, now: float | None = None) -> list[tuple[SilenceRow, int]]:
-        found = sqlite_operator.silences(self._db, now)
-        return [(row, sqlite_operator.caught(self._db, row.id)) for row in found]
+        found = operator.silences(self._db, now)
+        return [(row, operator.caught(self._db, row.id)) for row in found]
 
     def close(self) -> None:
         self._db.close()

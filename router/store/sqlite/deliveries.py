@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from router.store import Attempt, Claim, Lapsed, NewDelivery, Owed, State, delivery_key
-from router.store.sqlite_calls import COLUMNS, call_of
-from router.store.sqlite_line import Line
-from router.store.sqlite_tally import Tally
+from router.store.sqlite.calls import COLUMNS, call_of
+from router.store.sqlite.line import Line
+from router.store.sqlite.tally import Tally
 
 # CROSS JOIN keeps SQLite to this order: from the due ones to what belongs to each, never the other way round.
 _DUE = """

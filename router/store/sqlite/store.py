@@ -1,4 +1,4 @@
-"""The store on one machine: one SQLite file, one writing process, one connection."""
+"""``Store`` on SQLite."""
 
 from __future__ import annotations
 
@@ -20,22 +20,18 @@ from router.store import (
     NewEvent,
     QuarantineRow,
     SilenceRow,
-    sqlite_calls,
-    sqlite_destinations,
-    sqlite_events,
-    sqlite_operator,
-    sqlite_quarantine,
 )
 from router.store.alerting import Concern, Waiting
-from router.store.lock import Lock
-from router.store.migrate import migrate
-from router.store.sqlite_alerts import Alerts
-from router.store.sqlite_deliveries import OLDEST_AGAIN, OLDEST_FIRST, Deliveries
-from router.store.sqlite_file import NAME, open_for_writing, refusal
-from router.store.sqlite_quarantine import quarantined, said
-from router.store.sqlite_retention import Retention
-from router.store.sqlite_step import step
-from router.store.sqlite_tally import Tally
+from router.store.sqlite import calls, destinations, events, operator, quarantine
+from router.store.sqlite.alerts import Alerts
+from router.store.sqlite.deliveries import OLDEST_AGAIN, OLDEST_FIRST, Deliveries
+from router.store.sqlite.file import NAME, open_for_writing, refusal
+from router.store.sqlite.lock import Lock
+from router.store.sqlite.migrate import migrate
+from router.store.sqlite.quarantine import quarantined, said
+from router.store.sqlite.retention import Retention
+from router.store.sqlite.step import step
+from router.store.sqlite.tally import Tally
 
 #: So many numbers of calls are kept in memory before all are forgotten.
 _MOST_CALLS = 10_000
@@ -151,11 +147,11 @@ class SqliteStore:
     @step
     def call(self, source: str, call_id: str) -> Call | None:
         row = self._db.execute(
-            f"SELECT call.id, {sqlite_calls.COLUMNS} FROM call WHERE call_id = ? AND source = ?",  # noqa: S608 - our own names
+            f"SELECT call.id, {calls.COLUMNS} FROM call WHERE call_id = ? AND source = ?",  # noqa: S608 - our own names
             (call_id, source),
         ).fetchone()
         self._calls[source, call_id] = None if row is None else row[0]
-        return None if row is None else sqlite_calls.call_of(row[1:])
+        return None if row is None else calls.call_of(row[1:])
 
     @step
     def keep_call(self, call: Call) -> None:
@@ -163,27 +159,27 @@ class SqliteStore:
         if number is None:
             self._insert_call(call)
         else:
-            self._db.execute(sqlite_calls.UPDATE, [*sqlite_calls.values(call)[2:], number])
+            self._db.execute(calls.UPDATE, [*calls.values(call)[2:], number])
 
     @step
     def keep_incoming(self, call: Call, coming: Incoming | None) -> None:
         number = self._call_number(call.source, call.call_id) or self._insert_call(call)
-        sqlite_calls.keep_incoming(self._db, number, call, coming)
+        calls.keep_incoming(self._db, number, call, coming)
 
     @step
     def earlier_calls(self, coming: Incoming) -> tuple[int, int]:
-        return sqlite_calls.earlier(self._db, coming)
+        return calls.earlier(self._db, coming)
 
     @step
     def calls_to_end(self, now: float, stale_before: float, limit: int) -> list[Call]:
-        return sqlite_calls.to_end(self._db, now, stale_before, limit)
+        return calls.to_end(self._db, now, stale_before, limit)
 
     @step
     def add_event(self, event: NewEvent, deliveries: Sequence[NewDelivery], *, now: float) -> int | None:
         call = self._call_number(event.source, event.call_id)
         if call is None:
             call = self._insert_call(Call(event.source, event.call_id))
-        event_id = sqlite_events.insert(self._db, event, call)
+        event_id = events.insert(self._db, event, call)
         if event_id is None:
             return None
         for delivery in deliveries:
@@ -199,11 +195,11 @@ class SqliteStore:
 
     @step
     def quarantine(self, source: str, body: bytes, faults: Sequence[Fault], received_at: float, remote: str) -> int:
-        return _id(self._db.execute(sqlite_quarantine.INSERT, (source, received_at, remote, said(faults), body)))
+        return _id(self._db.execute(quarantine.INSERT, (source, received_at, remote, said(faults), body)))
 
     @step
     def refused(self, quarantine_id: int) -> QuarantineRow | None:
-        row = self._db.execute(f"{sqlite_quarantine.SELECT} WHERE id = ?", (quarantine_id,)).fetchone()
+        row = self._db.execute(f"{quarantine.SELECT} WHERE id = ?", (quarantine_id,)).fetchone()
         return None if row is None else quarantined(row)
 
     @step
@@ -263,45 +259,45 @@ class SqliteStore:
 
     @step
     def choose(self, where: Filter, after: int, to: int, limit: int) -> list[int]:
-        return sqlite_operator.choose(self._db, where, after, to, limit)
+        return operator.choose(self._db, where, after, to, limit)
 
     @step
     def pause(self, destination: str, reason: str, fingerprint: str, now: float) -> None:
-        sqlite_destinations.pause(self._db, destination, reason, fingerprint, now)
+        destinations.pause(self._db, destination, reason, fingerprint, now)
         self._load()
 
     @step
     def drain(self, destination: str, reason: str, now: float) -> None:
-        sqlite_destinations.drain(self._db, destination, reason, now)
+        destinations.drain(self._db, destination, reason, now)
 
     @step
     def resume(self, destination: str, now: float) -> None:
-        sqlite_destinations.resume(self._db, destination, now)
+        destinations.resume(self._db, destination, now)
         self._load()
 
     @step
     def draining(self) -> dict[str, str]:
-        return sqlite_destinations.draining(self._db)
+        return destinations.draining(self._db)
 
     @step
     def silences(self, now: float) -> list[SilenceRow]:
-        return sqlite_operator.silences(self._db, now)
+        return operator.silences(self._db, now)
 
     @step
     def silence(self, silence: SilenceRow) -> None:
-        sqlite_operator.keep_silence(self._db, silence)
+        operator.keep_silence(self._db, silence)
 
     @step
     def end_silence(self, silence: int, who: str, now: float) -> bool:
-        return sqlite_operator.end_silence(self._db, silence, who, now)
+        return operator.end_silence(self._db, silence, who, now)
 
     @step
     def commands_under_way(self) -> list[CommandRow]:
-        return sqlite_operator.under_way(self._db)
+        return operator.under_way(self._db)
 
     @step
     def note_command(self, command: CommandRow) -> None:
-        sqlite_operator.keep_command(self._db, command)
+        operator.keep_command(self._db, command)
 
     # Alerts ----------------------------------------------------------------------------------------------
 
@@ -380,7 +376,7 @@ class SqliteStore:
         return number
 
     def _insert_call(self, call: Call) -> int:
-        number = _id(self._db.execute(sqlite_calls.INSERT, sqlite_calls.values(call)))
+        number = _id(self._db.execute(calls.INSERT, calls.values(call)))
         self._calls[call.source, call.call_id] = number
         return number
 

@@ -10,7 +10,7 @@ import json
 import sqlite3
 
 from router.store import State
-from router.store.sqlite_tally import Tally
+from router.store.sqlite.tally import Tally
 from router.store.upkeep import Forgotten
 
 _OLD_EVENTS = """

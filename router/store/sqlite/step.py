@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from router.errors import StoreError
-from router.store.sqlite_file import refusal
+from router.store.sqlite.file import refusal
 
 
 class _Stepping(Protocol):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from router.errors import StoreError
 
-SQLITE = Path(__file__).parent / "migrations" / "sqlite"
+SQLITE = Path(__file__).parent / "migrations"
 
 
 @dataclass(frozen=True, slots=True)

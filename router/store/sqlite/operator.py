@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from router.store import CommandRow, Filter, SilenceRow, State
-from router.store.sqlite_filter import of_delivery
+from router.store.sqlite.filter import of_delivery
 
 _SILENCES = "SELECT id, matchers, why, who, began_at, ends_at, ended_by"
 _COMMANDS = "SELECT id, began_at, ended_at, result, progress FROM command"

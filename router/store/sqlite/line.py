@@ -12,7 +12,7 @@ from __future__ import annotations
 import sqlite3
 
 from router.store import State
-from router.store.sqlite_tally import Tally
+from router.store.sqlite.tally import Tally
 
 
 class Line:
