@@ -11,8 +11,9 @@ from typing import Any
 
 from router.doctor.finding import Finding, note, ok, problem
 from router.errors import StoreError
+from router.store.migration import refuse_newer
 from router.store.sqlite.file import NAME, open_for_reading, refusal
-from router.store.sqlite.migrate import migrations, refuse_newer, version
+from router.store.sqlite.migrate import known, version
 
 #: Steps of SQLite between two looks at the time.
 _LOOK = 10_000
@@ -62,8 +63,8 @@ def examine(data: Path, *, patience: float) -> Iterator[Finding]:
     try:
         with closing(open_for_reading(path)) as db:
             found = version(db)
-            refuse_newer(found, len(migrations()))
-            if found < len(migrations()):
+            refuse_newer(found, len(known()))
+            if found < len(known()):
                 yield note("store", f"it has format {found}", "callrouter run brings it up to date")
                 return
             yield from _whole(db, path, patience)

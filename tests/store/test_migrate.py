@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from router.errors import StoreError
-from router.store.sqlite.migrate import SQLITE, Migration, migrate, migrations, version
+from router.store.migration import Migration, migrations
+from router.store.sqlite.migrate import SQLITE, migrate, version
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ import pytest
 from router.calls import Call, Incoming
 from router.errors import AlreadyRunning, StoreError
 from router.store import Filter, HistoryRow, NewDelivery, State
-from router.store.sqlite.migrate import SQLITE, migrations
+from router.store.migration import migrations
+from router.store.sqlite.migrate import SQLITE
 from router.store.sqlite.reading import SqliteReading
 from router.store.sqlite.store import SqliteStore
 

@@ -28,13 +28,13 @@ from router.store import (
     State,
     delivery_key,
 )
-from router.store.sqlite import operator
+from router.store.migration import refuse_newer
+from router.store.sqlite import migrate, operator
 from router.store.sqlite.calls import COLUMNS, call_of
 from router.store.sqlite.deliveries import OLDEST_AGAIN, OLDEST_FIRST
 from router.store.sqlite.file import NAME, open_for_reading, refusal
 from router.store.sqlite.filter import add, of_delivery, of_event, of_standing
 from router.store.sqlite.filter import where as said
-from router.store.sqlite.migrate import migrations, refuse_newer, version
 from router.store.sqlite.operator import window
 from router.store.sqlite.quarantine import SELECT as QUARANTINE
 from router.store.sqlite.quarantine import quarantined
@@ -258,7 +258,7 @@ class SqliteReading:
 
     @_question
     def _check_format(self) -> None:
-        found, known = version(self._db), len(migrations())
+        found, known = migrate.version(self._db), len(migrate.known())
         refuse_newer(found, known)
         if found < known:
             raise StoreError(
