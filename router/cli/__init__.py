@@ -26,6 +26,7 @@ _SECTIONS = {
     "Run": ("run", "serve", "work", "send"),
     "Look": ("status", "doctor", "events", "calls", "deliveries", "commands"),
     "Act": ("reload", "replay", "cancel", "silence", "pause", "drain", "resume", "give-up"),
+    "Keep": ("move",),
 }
 
 #: Commands whose module cannot have their name, because something here, or Python itself, has it.

@@ -19,6 +19,7 @@ from router.units import spell
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import TaskID
 
 #: Wide enough that a table in a pipe is never cut.
 _PIPE_WIDTH = 100_000
@@ -247,6 +248,26 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
     with Progress(console=Console(stderr=True), transient=True) as bar:
         work = bar.add_task(what, total=total)
         yield lambda steps: bar.advance(work, steps)
+
+
+@contextmanager
+def stages() -> Iterator[Callable[[str, int, int], None]]:
+    """As ``progress``, for work in stages: call what is yielded with a stage, what is done of it, and what there is."""
+    if not sys.stderr.isatty():
+        yield lambda *_: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def told(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bar.add_task(stage, total=total)
+            bar.update(tasks[stage], completed=done, total=total)
+
+        yield told
 
 
 def agreed(question: str, *, yes: bool) -> bool:

@@ -224,8 +224,8 @@ class Store(AlertStore, Operating, Upkeep, Protocol):
     ) -> None:
         """Take in what the transaction is about to ask for, so that a store across a network can fetch it at once.
 
-        *attempts* are deliveries that will be recorded, *calls* are sources and ids, *keys* are those of events. Nothing
-        depends on it but the time it takes.
+        *attempts* are deliveries that will be recorded, *calls* are sources and ids, *keys* are those of events.
+        Nothing depends on it but the time it takes.
         """
 
     # The inbox -------------------------------------------------------------------------------------------

@@ -28,16 +28,18 @@ _KINDS = {
     "end_due_at": "float8", "ends_told": "integer", "told_missed": "boolean", "calls_today": "integer",
     "missed_today": "integer",
 }  # fmt: skip
-_TYPES = {name: _KINDS.get(name, "text") for name in _FIELDS}
-_INCOMING = {"customer_number": "text", "called_on": "text", "called_at": "float8"}
+#: Column → its type, in the order of ``COLUMNS``.
+TYPES = {name: _KINDS.get(name, "text") for name in _FIELDS}
+#: As what a call counts.
+INCOMING = {"customer_number": "text", "called_on": "text", "called_at": "float8"}
 
 #: For SELECT lists.
 COLUMNS = ", ".join(f'call."{name}"' for name in _FIELDS)
 
 _WANTED = Rows(call_id="text", source="text")
-_NEW = Rows(id="bigint", share="smallint", **_TYPES, **_INCOMING)
-_MOVED = Rows(id="bigint", **_TYPES)
-_COUNTED = Rows(id="bigint", **_INCOMING)
+_NEW = Rows(id="bigint", share="smallint", **TYPES, **INCOMING)
+_MOVED = Rows(id="bigint", **TYPES)
+_COUNTED = Rows(id="bigint", **INCOMING)
 
 _FIND = f"SELECT call.id, {COLUMNS} FROM {_WANTED.source} JOIN call USING (call_id, source)"  # noqa: S608 - our own names
 _INSERT = f"INSERT INTO call ({_NEW.names}) SELECT * FROM {_NEW.source}"  # noqa: S608 - our own names
@@ -177,7 +179,7 @@ class Calls:
         self._earlier.clear()
 
     def to_end(self, shares: Iterable[int], now: float, stale_before: float, limit: int) -> list[Call]:
-        """Return at most *limit* calls of *shares* whose end is due at *now*, then those silent since *stale_before*."""
+        """Return up to *limit* calls of *shares* whose end is due at *now*, then those silent before *stale_before*."""
         mine = sorted(shares)
         rows = self._session.execute(_DUE, (mine, now, limit)).fetchall()
         if len(rows) < limit and stale_before > float("-inf"):

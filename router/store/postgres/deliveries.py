@@ -47,12 +47,27 @@ SELECT delivery.id, delivery.call
 FROM delivery WHERE state = 1 AND lease_until < %s AND owner LIKE %s ORDER BY lease_until LIMIT %s
 """
 _TELL_LAPSED = """
-SELECT delivery.id, attempts, owner, destination.name, leased_at, delivery.received_at, event_type, unknowns, replayed_at,
-       earlier_attempts, destination.resumed_at
+SELECT delivery.id, attempts, owner, destination.name, leased_at, delivery.received_at, event_type, unknowns,
+       replayed_at, earlier_attempts, destination.resumed_at
 FROM delivery
 JOIN event ON event.id = delivery.event_id AND event.received_at = delivery.received_at
 JOIN destination ON destination.id = delivery.destination_id
 WHERE delivery.id = ANY(%s) AND state = 1 AND lease_until < %s ORDER BY lease_until
+"""
+
+# Answered along the indexes of what is due, a step for each destination, and of what is to end, a step for each share.
+_NEXT_DUE = """
+SELECT least(
+    (SELECT min(least(
+        (SELECT due_at FROM delivery WHERE destination_id = destination.id AND state = 0 AND attempts = 0
+         ORDER BY due_at LIMIT 1),
+        (SELECT due_at FROM delivery WHERE destination_id = destination.id AND state = 0 AND attempts > 0
+         ORDER BY due_at LIMIT 1)
+    )) FROM destination WHERE paused_at IS NULL),
+    (SELECT min(due) FROM unnest(%s::smallint[]) AS mine (share) CROSS JOIN LATERAL (
+        SELECT end_due_at FROM call WHERE call.share = mine.share AND end_due_at IS NOT NULL ORDER BY end_due_at LIMIT 1
+    ) AS first (due))
+)
 """
 
 _END = """
@@ -108,6 +123,11 @@ class Deliveries:
         # What is recorded of them in this very transaction is to find them leased.
         self._outcomes.forget_leases()
         return [_claim(name, destination, resumed_at, row) for row in rows]
+
+    def next_due(self, shares: Iterable[int]) -> float | None:
+        """Implement ``Store.next_due``, for the calls of *shares*."""
+        row = self._session.execute(_NEXT_DUE, (sorted(shares),)).fetchone()
+        return None if row is None else row[0]
 
     def renew(self, owner: str, lease_until: float) -> None:
         """Implement ``Store.renew``."""

@@ -11,8 +11,9 @@ def plain(text: str) -> str:
     return text.replace("\0", "\ufffd") if "\0" in text else text
 
 
-# Arrays are of one type: an int among floats, or a member of an enumeration, would be refused.
-_CONVERTERS: dict[str, Callable[[Any], Any]] = {
+#: Type of a column → what makes a value plain for it. Arrays are of one type: an int among floats, or a member of an
+#: enumeration, would be refused.
+CONVERTERS: dict[str, Callable[[Any], Any]] = {
     "text": plain,
     "float8": float,
     "smallint": int,
@@ -27,7 +28,7 @@ class Rows:
     """Rows of one shape. ``source`` is what to select from: its columns are the keywords given here."""
 
     def __init__(self, **types: str) -> None:
-        self._converters = [_CONVERTERS[kind] for kind in types.values()]
+        self._converters = [CONVERTERS[kind] for kind in types.values()]
         self.names = ", ".join(f'"{name}"' for name in types)
         arrays = ", ".join(f"%s::{kind}[]" for kind in types.values())
         self.source = f"unnest({arrays}) AS given ({self.names})"
