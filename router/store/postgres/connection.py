@@ -1,0 +1,166 @@
+"""Connecting to the database the way a store needs it, and its refusals as sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from router.errors import DiskFull, StoreError
+from router.location import PostgresAt
+
+#: The oldest major version that tests run on.
+OLDEST = 16
+#: Seconds for which a transaction may sit idle: then its process hangs, and holds back everybody else's.
+IDLE = 30
+#: Seconds a statement waits for a lock that somebody else has.
+PATIENCE = 5
+
+#: What the URL does not say itself. A machine that is gone, or behind a cut cable, is noticed within seconds.
+_DEFAULTS: Mapping[str, Any] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+    # Milliseconds; the others are seconds.
+    "tcp_user_timeout": 5000,
+}
+
+#: By SQLSTATE, https://www.postgresql.org/docs/current/errcodes-appendix.html
+_SENTENCES: Mapping[str, str] = {
+    "28P01": "{at} refuses the password: correct it in store:, or in the role (ALTER ROLE … PASSWORD)",
+    "28000": "{at} does not let this user in: see pg_hba.conf there, the user's name and sslmode",
+    "3D000": "{at} does not exist: make it (CREATE DATABASE), or correct its name in store:",
+    "42501": "{at} does not permit this: give the user its rights; it must own the database's tables",
+    "53100": "the disk of {at} is full: nothing was kept of this step; make room on it",
+    "53200": "{at} has no memory left: see its log",
+    "53300": "{at} takes no more connections: raise max_connections, or end other programs",
+    "57014": "the question to {at} took too long and was given up: ask for less at a time",
+    "57P01": "{at} ended the connection: it is shutting down, or somebody ended it there",
+    "57P02": "{at} crashed and is starting again",
+    "57P03": "{at} is starting or shutting down",
+    "57P05": "{at} ended a connection that had been idle for too long",
+    "25P03": "{at} ended a transaction that had been idle for too long",
+    "25006": "{at} cannot be written: it is a read-only standby, or its transactions are read-only; connect to the primary",
+    "55P03": "a table of {at} is locked by somebody else (a backup, an SQL console): end it",
+    "40P01": "{at} gave up one of two steps that waited for each other; it is tried again",
+    "XX001": "{at} is damaged: see its log, and restore a backup",
+    "XX002": "an index of {at} is damaged: see its log, and rebuild it (REINDEX)",
+}  # fmt: skip
+
+#: What libpq says where nobody answered with an SQLSTATE, and what that means. Its own texts, from fe-connect.c.
+_UNANSWERED: tuple[tuple[str, str], ...] = (
+    ("password authentication failed", _SENTENCES["28P01"]),
+    ("no password supplied", "{at} wants a password: write it in store:, or name a passfile there"),
+    ("no pg_hba.conf entry", _SENTENCES["28000"]),
+    ("pg_hba.conf rejects", _SENTENCES["28000"]),
+    ("does not exist", _SENTENCES["3D000"]),
+    ("server does not support SSL", "{at} offers no TLS, and sslmode demands it: switch ssl on there"),
+    ("certificate verify failed", "{at} shows a certificate that nobody trusted here signed: see sslrootcert"),
+    ("root certificate file", "the certificates to check {at} with are missing: name their file as sslrootcert"),
+    ("does not match host name", "{at} shows the certificate of another host: connect by the name that is in it"),
+    ("Connection refused", "nobody listens: {at} is not running, or its host or port is another"),
+    ("No such file or directory", "nobody listens: {at} is not running, or its socket is elsewhere"),
+    ("could not translate host name", "the host of {at} is not known here: correct it in store:, or see the DNS"),
+    ("failed to resolve host", "the host of {at} is not known here: correct it in store:, or see the DNS"),
+    ("definition of service", "the service file does not have the service that store: names ({at})"),
+    ("remaining connection slots", _SENTENCES["53300"]),
+    ("too many clients", _SENTENCES["53300"]),
+    ("is starting up", _SENTENCES["57P03"]),
+    ("is shutting down", _SENTENCES["57P03"]),
+    ("recovery mode", _SENTENCES["57P02"]),
+    ("timeout expired", "{at} does not answer: see whether its host runs and can be reached"),
+    ("timed out", "{at} does not answer: see whether its host runs and can be reached"),
+    ("unreachable", "{at} cannot be reached from here: see the network"),
+    ("session is read-only", _SENTENCES["25006"]),
+    ("hot standby", _SENTENCES["25006"]),
+    ("server closed the connection", "the connection to {at} broke off"),
+    ("connection is closed", "the connection to {at} is closed"),
+    ("connection is lost", "the connection to {at} broke off"),
+    ("Connection reset", "the connection to {at} broke off"),
+)
+
+
+def connect(at: PostgresAt, *, role: str, node: str | None, statement_timeout: float) -> psycopg.Connection[Any]:
+    """Return a connection to *at* that begins no transaction of its own; what it commits is on the server's disk.
+
+    *role* and *node* are what the server's tables of its connections say of it (``callrouter/NODE/ROLE``). A statement
+    that takes longer than *statement_timeout* seconds is given up. Raises StoreError.
+    """
+    given = at.parameters()
+    name = "/".join(("callrouter", *filter(None, (node, role))))
+    defaults: dict[str, Any] = {"application_name": name, **_DEFAULTS}
+    try:
+        db = psycopg.connect(
+            at.url.reveal(), autocommit=True, **{key: value for key, value in defaults.items() if key not in given}
+        )
+    except psycopg.Error as ex:
+        raise refusal(ex, at) from None
+    try:
+        _require(db, at)
+        _settle(db, statement_timeout)
+    except psycopg.Error as ex:
+        db.close()
+        raise refusal(ex, at) from None
+    except StoreError:
+        db.close()
+        raise
+    return db
+
+
+def refusal(ex: psycopg.Error, at: PostgresAt) -> StoreError:
+    """Return what *ex* means for the operator of the database *at*, without its password."""
+    said = _discreet(_first_line(ex), at)
+    # Of several hosts each has said something; the last one stands for all.
+    sentence = _SENTENCES.get(ex.sqlstate or "") or next(
+        (known for words, known in _UNANSWERED if words in str(ex)), None
+    )
+    kind = DiskFull if ex.sqlstate == "53100" or "No space left on device" in str(ex) else StoreError
+    if kind is DiskFull:
+        sentence = _SENTENCES["53100"]
+    return kind(f"{sentence.format(at=at)} ({said})" if sentence else f"{at}: {said}")
+
+
+def _require(db: psycopg.Connection[Any], at: PostgresAt) -> None:
+    """Raise StoreError for a server that cannot keep a store."""
+    major = db.info.server_version // 10000
+    if major < OLDEST:
+        raise StoreError(f"{at} is PostgreSQL {major}: callrouter needs {OLDEST} or newer; upgrade it (pg_upgrade)")
+    row = db.execute("SELECT pg_is_in_recovery()").fetchone()
+    if row and row[0]:
+        raise StoreError(
+            f"{at} is a read-only standby: name the primary in store:, "
+            "or all hosts and target_session_attrs=read-write to have it found"
+        )
+
+
+def _settle(db: psycopg.Connection[Any], statement_timeout: float) -> None:
+    settings = {
+        "statement_timeout": f"{statement_timeout * 1000:.0f}ms",
+        "lock_timeout": f"{PATIENCE}s",
+        "idle_in_transaction_session_timeout": f"{IDLE}s",
+    }
+    row = db.execute("SELECT current_setting('synchronous_commit')").fetchone()
+    # A server may wait for more than its own disk, for its standbys; it must not wait for less.
+    if row and row[0] in ("off", "local"):
+        settings["synchronous_commit"] = "on"
+    for name, value in settings.items():
+        db.execute(sql.SQL("SET {} = {}").format(sql.Identifier(name), value))
+
+
+def _first_line(ex: psycopg.Error) -> str:
+    """Return what was said, in one line: of a server its message, of libpq the last attempt's."""
+    if ex.diag.message_primary:
+        return ex.diag.message_primary
+    lines = [line.strip(" -\t") for line in str(ex).splitlines() if line.strip()]
+    return (lines[-1] if lines else type(ex).__name__).rpartition("FATAL:  ")[2]
+
+
+def _discreet(said: str, at: PostgresAt) -> str:
+    given = at.parameters()
+    for name in ("password", "sslpassword"):
+        if held := given.get(name):
+            said = said.replace(held, "<secret>")
+    return said.replace(at.url.reveal(), str(at))
