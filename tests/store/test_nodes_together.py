@@ -114,7 +114,7 @@ def work(nodes: list[Node], postgres_url: str) -> list[Node]:
     try:
         for thread in threads:
             thread.start()
-        until(done, seconds=60)
+        until(done, 60, what="everything is delivered")
     finally:
         stop.set()
         for thread in threads:
@@ -154,13 +154,11 @@ def test_what_a_node_claims_no_other_node_can_claim_or_end(nodes):
 def test_what_a_lost_node_was_sending_is_taken_over_and_its_late_word_is_refused(nodes):
     lost, other = nodes[0], nodes[1]
     lost.waiting = lost.waiting[:1]
-    lost.turn(random.Random(1), [])
-    [claim] = lost.store.claim("crm", now=100.0, owner="n0/1", lease_until=160.0, limit=1) or [None]
-    assert claim is not None
+    [claim] = lost.turn(random.Random(1), [])
 
-    [lapsed] = other.store.lapsed(161.0, 10)
+    [lapsed] = other.store.lapsed(1001.0, 10)
     assert other.store.record(_attempt(claim, lapsed.owner, failed=True))
-    [again] = other.store.claim("crm", now=200.0, owner="n1/1", lease_until=260.0, limit=1)
+    [again] = other.store.claim("crm", now=1001.0, owner="n1/1", lease_until=2000.0, limit=1)
 
     assert again.delivery_id == claim.delivery_id
     assert not lost.store.record(_attempt(claim, "n0/1", failed=False))
