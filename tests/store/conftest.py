@@ -3,46 +3,159 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from router.calls import Call, CallState
+from router.location import PostgresAt
+from router.secret import Secret
 from router.store import Attempt, Claim, Filter, NewDelivery, NewEvent, Reading, State, Store
+from router.store.postgres.connection import connect, refusal
+from router.store.postgres.migrate import migrate
+from router.store.postgres.reading import PostgresReading
+from router.store.postgres.session import Session
+from router.store.postgres.store import PostgresStore
 from router.store.sqlite.reading import SqliteReading
 from router.store.sqlite.store import SqliteStore
+from tests.harness.postgres import Server
 
 DESTINATIONS = ("crm", "slack", "pager")
 
 
-@dataclass
+#: Once for each of these, where a module does not say otherwise (``DATABASES``).
+USUAL = ("sqlite", "postgres")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "databases" in metafunc.fixturenames:
+        metafunc.parametrize("databases", getattr(metafunc.module, "DATABASES", USUAL), indirect=True)
+
+
 class Databases:
     """Opens this test's database, as the worker (``store``) and as everybody else (``reading``) would."""
 
-    data: Path
-    opened: list[Any] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.opened: list[Any] = []
 
-    def store(self) -> Store:
-        store = SqliteStore.open(self.data)
+    def store(self) -> Any:
+        return self._opened(self._open_store())
+
+    def reading(self) -> Any:
+        return self._opened(self._open_reading())
+
+    def close(self) -> None:
+        for opened in self.opened:
+            opened.close()
+
+    def _opened(self, one: Any) -> Any:
+        self.opened.append(one)
+        return one
+
+    def _open_store(self) -> Store:
+        raise NotImplementedError
+
+    def _open_reading(self) -> Reading:
+        raise NotImplementedError
+
+
+class Sqlite(Databases):
+    def __init__(self, data: Path) -> None:
+        super().__init__()
+        self._data = data
+
+    def _open_store(self) -> Store:
+        store = SqliteStore.open(self._data)
         # Waiting for the disk is most of a commit, and no test can pull the plug; test_sqlite.py opens its own.
         store._db.execute("PRAGMA synchronous = OFF")
-        self.opened.append(store)
         return store
 
-    def reading(self) -> Reading:
-        reading = SqliteReading.open(self.data)
-        self.opened.append(reading)
-        return reading
+    def _open_reading(self) -> Reading:
+        return SqliteReading.open(self._data)
 
 
-@pytest.fixture(params=["sqlite"])
+def open_postgres(url: str, node: str = "n1") -> PostgresStore:
+    """Return the store of *node* in the database at *url*, whose tables are made when need be."""
+    at = PostgresAt(Secret(url))
+    session = Session(
+        lambda: connect(at, role="worker", node=node, statement_timeout=60.0), lambda ex: refusal(ex, at)
+    )
+    migrate(session)
+    return PostgresStore(session, node)
+
+
+#: Empties all tables but that of the migrations, and has all numbers begin anew.
+_CLEAR = """
+DO $$
+DECLARE
+    one regclass;
+    has_rows boolean;
+BEGIN
+    FOR one IN SELECT oid FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'
+               AND relname <> 'callrouter_migration' LOOP
+        EXECUTE format('SELECT EXISTS (SELECT 1 FROM %s)', one) INTO has_rows;
+        IF has_rows THEN
+            EXECUTE format('TRUNCATE %s', one);
+        END IF;
+    END LOOP;
+    PERFORM setval(oid::regclass, 1, false) FROM pg_class
+    WHERE relnamespace = current_schema()::regnamespace AND relkind = 'S';
+END $$
+"""
+
+
+class Postgres(Databases):
+    """A database that all tests on one server use, each after the other has emptied it: quicker than one for each."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self.url = url
+
+    def _open_store(self) -> Store:
+        return open_postgres(self.url)
+
+    def _open_reading(self) -> Reading:
+        return PostgresReading.open(PostgresAt(Secret(self.url)))
+
+    def close(self) -> None:
+        super().close()
+        with psycopg.connect(self.url, autocommit=True) as db:
+            db.execute(_CLEAR)
+
+
+@pytest.fixture(scope="session")
+def older_postgres_server() -> Iterator[Server]:
+    server = Server.start("older", durable=False)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def shared_url(postgres_server: Server) -> str:
+    return postgres_server.create_database()
+
+
+@pytest.fixture(scope="session")
+def older_shared_url(older_postgres_server: Server) -> str:
+    return older_postgres_server.create_database()
+
+
+@pytest.fixture
 def databases(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databases]:
-    databases = Databases(tmp_path / "data")
+    asked = request.getfixturevalue
+    databases: Databases
+    match request.param:
+        case "sqlite":
+            databases = Sqlite(tmp_path / "data")
+        case "postgres":
+            databases = Postgres(asked("shared_url"))
+        case _:
+            databases = Postgres(asked("older_shared_url"))
     yield databases
-    for opened in databases.opened:
-        opened.close()
+    databases.close()
 
 
 @pytest.fixture

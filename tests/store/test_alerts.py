@@ -71,11 +71,3 @@ def test_alerts_are_found_as_events_and_not_as_calls(desk, reading):
 
     assert [row.id for row in reading.events(Filter(event_type="alert"), 10)] == [alert]
     assert [call.call_id for call in reading.calls(Filter(), 10)] == ["call-1"]
-
-
-def test_alerts_are_found_by_an_index_of_their_own(store, desk):
-    plan = store._db.execute(
-        "EXPLAIN QUERY PLAN SELECT id FROM event WHERE event_type = 'alert' ORDER BY event.id DESC LIMIT 5"
-    ).fetchall()
-
-    assert "event_alert" in str(plan)

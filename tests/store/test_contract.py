@@ -8,6 +8,8 @@ from router.calls import Call
 from router.errors import Fault, StoreError
 from router.store import AnswerRow, Filter, NewDelivery, State
 
+DATABASES = ("sqlite", "postgres", "older postgres")
+
 # Events ------------------------------------------------------------------------------------------------------------
 
 

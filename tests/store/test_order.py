@@ -11,6 +11,8 @@ from router.store import Filter, NewDelivery, State
 READY, LEASED, WAITING, HELD = State.READY, State.LEASED, State.WAITING, State.HELD
 DELIVERED, DEAD = State.DELIVERED, State.DEAD
 
+DATABASES = ("sqlite", "postgres", "older postgres")
+
 
 def test_deliveries_of_one_call_go_one_after_the_other(desk):
     events = [desk.owe(), desk.owe(), desk.owe()]

@@ -7,6 +7,8 @@ import re
 from router.store import State
 from router.store.sqlite import retention
 
+DATABASES = ("sqlite",)
+
 _TABLES = (
     "attempt", "answer", "silenced", "delivery", "event", "receipt", "call", "quarantine", "command", "silence",
 )  # fmt: skip

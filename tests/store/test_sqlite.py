@@ -19,6 +19,8 @@ from router.store.sqlite.migrate import SQLITE
 from router.store.sqlite.reading import SqliteReading
 from router.store.sqlite.store import SqliteStore
 
+DATABASES = ("sqlite",)
+
 #: Opens the store in a process of its own, says so, and holds it until it is killed.
 HOLD = """
 import sys, time
@@ -174,6 +176,11 @@ def test_a_file_that_may_not_be_written_is_said_so(store):
         store.move_cursor("a", 1)
 
 
+def test_a_missing_store_is_said_so(open_reading):
+    with pytest.raises(StoreError, match=r"no store in .*data: has the daemon run here\?"):
+        open_reading()
+
+
 @pytest.mark.parametrize("open_it", [SqliteStore.open, SqliteReading.open], ids=["worker", "reader"])
 def test_a_folder_that_is_none_is_said_so(tmp_path, open_it):
     (tmp_path / "data").write_text("a file")
@@ -271,6 +278,14 @@ def test_how_often_a_customer_called_is_one_question_to_an_index(store):
     plan = [row[3] for row in store._db.execute(f"EXPLAIN QUERY PLAN {statement}")]
     found = "called_on=? AND customer_number=? AND source=? AND called_at<?"
     assert [one for one in plan if " call" in one] == [f"SEARCH call USING INDEX call_customer ({found})"]
+
+
+def test_alerts_are_found_by_an_index_of_their_own(store):
+    plan = store._db.execute(
+        "EXPLAIN QUERY PLAN SELECT id FROM event WHERE event_type = 'alert' ORDER BY event.id DESC LIMIT 5"
+    ).fetchall()
+
+    assert "event_alert" in str(plan)
 
 
 def test_no_event_of_a_call_touches_that_index_again(store):

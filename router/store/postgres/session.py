@@ -34,6 +34,11 @@ class Session:
         return self._db.info.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR)
 
     @property
+    def lost(self) -> bool:
+        """Whether the connection broke off; the next statement makes another."""
+        return bool(self._db.closed)
+
+    @property
     def pid(self) -> int:
         """The number of the server's process that serves this session."""
         return self._db.info.backend_pid
