@@ -90,8 +90,8 @@ class CallEvent:
         return (microseconds + 2**63).to_bytes(8, "big") + blake2b(canonical, digest_size=16).digest()
 
 
-def check(body: bytes, *, validation: Validation = "documented", accept_types: Set[str] = frozenset()) -> None:
-    """Return when *body* is an event that a source of these settings may send.
+def check(body: bytes, *, validation: Validation = "documented", accept_types: Set[str] = frozenset()) -> str:
+    """Return the id of the call of *body*, when it is an event that a source of these settings may send.
 
     Raises InvalidEvent naming every fault by its path; where ``validation: lenient`` or ``accept_types`` would
     have let it through, the text says so.
@@ -116,6 +116,7 @@ def check(body: bytes, *, validation: Validation = "documented", accept_types: S
         faults.append(Fault("event_type", text))
     if faults:
         raise InvalidEvent(faults)
+    return str(_value(fields, "uuid")[1]).lower()
 
 
 def read(body: bytes, source: str, received_at: float) -> CallEvent:

@@ -11,4 +11,6 @@ ALL = frozenset(range(SHARES))
 
 def share_of(source: str, call_id: str) -> int:
     """Return the share of a call: from 0 to ``SHARES`` - 1, the same for ever."""
-    return crc32(f"{source}\0{call_id}".encode("utf-8", "surrogatepass")) % SHARES
+    # As PostgreSQL has it: a text there cannot hold U+0000.
+    name = f"{source}\0{call_id}".replace("\0", "\ufffd")
+    return crc32(name.encode("utf-8", "surrogatepass")) % SHARES

@@ -7,13 +7,14 @@ import sys
 
 import pytest
 
-from router.commands import Command, CommandFile
+from router.commands import Command
+from router.commands.file import CommandFile
 from router.errors import StoreError
 
 APPEND = """
 import sys
 from pathlib import Path
-from router.commands import CommandFile
+from router.commands.file import CommandFile
 commands = CommandFile(Path(sys.argv[1]))
 for n in range(20):
     commands.append("resume", {"destination": f"{sys.argv[2]}-{n}"}, who=sys.argv[2], now=n)

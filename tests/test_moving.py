@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from router.calls import Call, Incoming
-from router.commands import CommandFile
+from router.commands.file import CommandFile
 from router.errors import AlreadyRunning, Fault, StoreError
 from router.inbox import NewEntry
 from router.inbox.segment import Segment

@@ -22,7 +22,7 @@ from router.playing import REMEMBERED, Player, play
 from router.store import Filter
 from router.store.sqlite.reading import SqliteReading
 from router.store.sqlite.store import SqliteStore
-from router.worker.routing import Routing
+from router.worker.routing import Routing, find
 
 START = 1_758_545_798.0
 CALL, OTHER = "5dccb6b0-f35c-488c-867b-86fb012c4415", "6dccb6b0-f35c-488c-867b-86fb012c4415"
@@ -118,7 +118,7 @@ def routed(loaded: Config, events: list[CallEvent]) -> dict[str, list[Made]]:
                 while due and due[0] < event.received_at:
                     routing.end_calls(due.pop(0))
                 routing.end_calls(math.nextafter(event.received_at, 0))
-                routing.route(Entry("phone", event.body, event.received_at, "192.0.2.1"), event.received_at)
+                routing.route(find(Entry("phone", event.body, event.received_at, "192.0.2.1")), event.received_at)
             routing.end_calls(4e9, silent=False)
     with closing(SqliteReading.open(loaded.data)) as reading:
         owed: dict[int, list[tuple[str, str | None]]] = {}

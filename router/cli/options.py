@@ -120,9 +120,9 @@ def load_to_look(path: Path) -> Config:
 @contextmanager
 def reading(config: Config) -> Iterator[Reading]:
     """Open the store of *config* for reading; raises StoreError, with what to do where it does not exist yet."""
-    from router.status import open_store
+    from router.engine import open_reading
 
-    store = open_store(config)
+    store = open_reading(config)
     try:
         yield store
     finally:

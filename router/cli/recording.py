@@ -41,9 +41,10 @@ def record(config: Config, action: str, arguments: Mapping[str, Any], *, wait: b
 
     3 when it was to be waited for and the daemon ended before. Raises StoreError.
     """
-    from router.commands import CommandFile
+    from router.engine import open_commands
 
-    number = CommandFile(config.data).append(action, arguments, who=options.who(), now=time.time())
+    with closing(open_commands(config)) as commands:
+        number = commands.append(action, arguments, who=options.who(), now=time.time())
     screen.talk(f"Recorded as command {number}. {options.carried_out(config)}")
     if not waits(wait) or not options.delivers(config):
         return 0
@@ -81,11 +82,11 @@ def _ended(config: Config, number: int, expected: Any) -> CommandRow | None:
 
 
 def _look(config: Config, number: int) -> CommandRow | None:
+    from router.engine import open_reading
     from router.errors import StoreError
-    from router.status import open_store
 
     try:
-        with closing(open_store(config)) as store:
+        with closing(open_reading(config)) as store:
             return store.commands([number]).get(number)
     except StoreError:
         # The daemon may be making it just now.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -153,11 +154,12 @@ def _finish(silence_id: int, wait: bool | None, config_path: Path) -> int:
 
 def _recorded(config: Config) -> set[int]:
     """Return the silences that are recorded and that the worker has not read yet."""
-    from router.commands import CommandFile
+    from router.engine import open_commands
 
     with options.reading(config) as store:
         position = store.command_position()
-    return {one.id for one in CommandFile(config.data).after(position) if one.action == "silence"}
+    with closing(open_commands(config)) as commands:
+        return {one.id for one in commands.after(position) if one.action == "silence"}
 
 
 def _end(lasting: str | None, until: str | None, config: Config) -> float:

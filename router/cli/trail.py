@@ -45,10 +45,10 @@ def command(command_id: int | None, limit: int, config_path: Path, as_json: bool
     Each says who asked for it (the login name), when, when the daemon carried it out and what came of it. Nothing is
     ever deleted from this list. With ID, one of them in full.
     """
-    from router.commands import CommandFile
+    from router.engine import open_commands
 
     config = options.load_to_look(config_path)
-    with closing(CommandFile(config.data)) as file:
+    with closing(open_commands(config)) as file:
         found = file.newest(1, command_id + 1) if command_id is not None else file.newest(limit)
     found = [one for one in found if command_id in (None, one.id)]
     rows = _carried_out(config, [one.id for one in found])

@@ -14,8 +14,8 @@ from pathlib import Path
 from router import logs
 from router.config import Config
 from router.disk import sizes
+from router.engine import intake, open_commands, open_inbox, open_reading, open_store
 from router.inbox.room import Room
-from router.inbox.writer import InboxWriter
 from router.metrics import InUse, Metrics, Policy
 from router.reload import answer
 from router.reload.follower import Follower
@@ -24,8 +24,6 @@ from router.sender import Share
 from router.sender import process as sender_process
 from router.sender.begun import Begun, memory
 from router.status import breakers, daemons, readiness
-from router.store.sqlite.reading import SqliteReading
-from router.store.sqlite.store import SqliteStore
 from router.supervisor import Lifeline
 from router.web import make_admin_app, make_ingest_app
 from router.web.server import serve
@@ -118,7 +116,7 @@ class IngestPart(_Following):
             used = self._in_use(link)
             data = used.config.data
             room = Room(data, lambda: used.config.disk.refuse_below)
-            inbox = InboxWriter(data / "inbox", room=room)
+            inbox = open_inbox(used.config, room)
 
             def not_ready() -> list[str]:
                 problem = inbox.problem()
@@ -145,7 +143,7 @@ class AdminPart(_Following):
             data = used.config.data
             return make_admin_app(
                 lambda: metrics.render(
-                    lambda: SqliteReading.open(data),
+                    lambda: open_reading(used.config),
                     lambda: _in_use(data),
                     lambda: sizes(data),
                     _policy(used.config),
@@ -188,11 +186,13 @@ class WorkerPart(_Following):
         wiring.keep()
         lifeline.watch(lambda: os.kill(os.getpid(), signal.SIGTERM))
         log = logs.start(self.name)
-        store = SqliteStore.open(wiring.config.data)
+        store = open_store(wiring.config)
         try:
             worker = Worker(
                 wiring.config,
                 store,
+                intake(wiring.config, store),
+                open_commands(wiring.config, store),
                 log=log,
                 metrics=wiring.metrics,
                 control=inner,

@@ -10,12 +10,11 @@ import time
 from collections.abc import Collection
 from pathlib import Path
 
-from router.commands import CommandFile
 from router.config import Address, Config
 from router.disk import out_of_reach
+from router.engine import open_commands, open_store
 from router.errors import AlreadyRunning, ConfigError, RouterError
 from router.logs import Log
-from router.store.sqlite.store import SqliteStore
 from router.worker.fitting import changed_since_paused, former_names, paused, stranded
 from router.worker.orders import CURSOR, Orders
 from router.worker.routing import Routing
@@ -94,9 +93,9 @@ def address(sock: socket.socket) -> str:
 
 def prepare_store(config: Config, log: Log) -> None:
     """Bring the store up to date and refuse a configuration that would strand deliveries."""
-    store = SqliteStore.open(config.data)
+    store = open_store(config)
     try:
-        orders = Orders(store, Routing(store, config), config, log, CommandFile(config.data))
+        orders = Orders(store, Routing(store, config), config, log, open_commands(config, store))
         with store.transaction():
             store.know(config.destinations, former_names(config))
             # A daemon that will not start must still hear `give-up`: it is how an operator gets it to start.

@@ -17,9 +17,9 @@ from router.config.model import DiskLimits
 from router.disk import out_of_reach
 from router.doctor import inbox, machine, network, store
 from router.doctor.finding import Finding, note, ok, problem
+from router.engine import open_reading
 from router.errors import ConfigError, StoreError
 from router.status import command
-from router.store.sqlite.reading import SqliteReading
 
 __all__ = ["Finding", "examine"]
 
@@ -48,7 +48,7 @@ def examine(config_path: Path, *, patience: float) -> Iterator[Finding]:
 
 def _data(data: Path, config: Config | None, patience: float) -> Iterator[Finding]:
     yield from store.examine(data, patience=patience)
-    yield from inbox.examine(data, _cursors(data))
+    yield from inbox.examine(data, _cursors(config))
     yield from machine.clock(data, time.time())
     yield from machine.disk(data, config.disk if config else DiskLimits())
     if config:
@@ -73,9 +73,11 @@ def _configuration(config: Config) -> Iterator[Finding]:
         yield ok("configuration", f"its tests pass ({len(config.tests)})")
 
 
-def _cursors(data: Path) -> dict[str, int]:
+def _cursors(config: Config | None) -> dict[str, int]:
+    if config is None:
+        return {}
     try:
-        with closing(SqliteReading.open(data)) as reading:
+        with closing(open_reading(config)) as reading:
             return reading.cursors()
     except StoreError:
         # What is wrong with the store was said.

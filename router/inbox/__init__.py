@@ -22,6 +22,8 @@ class NewEntry:
     received_at: float
     remote: str
     faults: Sequence[Fault] = ()
+    #: Of an event its call's, so that all events of a call go the same way; else empty.
+    call_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

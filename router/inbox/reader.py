@@ -80,7 +80,7 @@ class InboxReader:
             self._fault(name, ex)
             return []
         return [
-            Entry(source, body, received_at, remote, _faults(faults), name, number)
+            Entry(source, body, received_at, remote, _faults(faults), segment=name, id=number)
             for number, received_at, source, remote, faults, body in rows
         ]
 

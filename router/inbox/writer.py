@@ -16,7 +16,7 @@ from router import clock
 from router.errors import StoreError
 from router.inbox import NewEntry
 from router.inbox.room import Room
-from router.inbox.segment import Segment
+from router.inbox.shelf import SegmentShelf, Shelf
 from router.inbox.wake import Bell
 
 log = logging.getLogger("callrouter.inbox")
@@ -42,6 +42,8 @@ class InboxWriter:
         self,
         folder: Path,
         *,
+        shelf: Callable[[], Shelf] | None = None,
+        where: str | None = None,
         bell: Path | None = None,
         most_entries: int = 10_000,
         most_bytes: int = 64 * 2**20,
@@ -53,21 +55,22 @@ class InboxWriter:
         room: Room | None = None,
         now: Callable[[], float] = clock.now,
     ) -> None:
-        """Begin writing into *folder*, and refuse everything while *room* does, which is closed with the writer.
+        """Begin writing into *folder*, or onto what *shelf* makes and people know as *where*; refuse everything while *room* does, which is closed with the writer.
 
         ``bell`` is the named pipe that is rung after each commit (``wake`` beside *folder* unless given). Commits begin
         at least ``pace`` seconds apart. Above ``most_entries`` or ``most_bytes`` waiting, or when one has waited
         ``patience`` seconds, entries are refused.
         """
-        self._folder = folder
+        self._where = where or f"the disk under {folder}"
+        self._shelf = shelf or (
+            lambda: SegmentShelf(folder, most_bytes=segment_bytes, most_seconds=segment_seconds, now=now)
+        )
         self._bell = Bell(bell or folder.parent / "wake")
         self._most_entries = most_entries
         self._most_bytes = most_bytes
         self._most_in_commit = most_in_commit
         self._pace = pace
         self._patience = patience
-        self._segment_bytes = segment_bytes
-        self._segment_seconds = segment_seconds
         self._room = room
         self._now = now
 
@@ -139,9 +142,9 @@ class InboxWriter:
             return self._room.refusal
         if self._stalled:
             self._revive()
-            return f"the inbox in {self._folder} has not been able to write for more than {self._patience:g} s"
+            return f"{self._where} has not taken anything for more than {self._patience:g} s"
         if self._entries >= self._most_entries or self._bytes + size > self._most_bytes:
-            return f"{self._entries} events wait to be written to {self._folder}: more come than the disk takes"
+            return f"{self._entries} events wait to be kept: more come than {self._where} takes"
         return None
 
     def _hand_over(self) -> None:
@@ -162,7 +165,7 @@ class InboxWriter:
         self._stalled = True
         self._revive()
         for waiting in self._waiting:
-            _answer(waiting.done, StoreError(f"the disk under {self._folder} did not answer in time"))
+            _answer(waiting.done, StoreError(f"{self._where} did not answer in time"))
         self._waiting.clear()
 
     def _settle(self, batch: Sequence[_Waiting], error: StoreError | None) -> None:
@@ -208,33 +211,32 @@ class InboxWriter:
         self._give_up(StoreError("the inbox is closed"))
 
     def _write(self) -> None:
-        segment = Segment(self._folder, self._now())
+        shelf = self._shelf()
         self._broken = self._complained = None
         try:
             while not self._closing.is_set() or not self._queue.empty():
-                self._in_hand = self._next(segment)
+                self._in_hand = self._next(shelf)
                 if self._in_hand:
-                    self._commit(segment)
-                segment = self._rotate(segment)
+                    self._commit(shelf)
+                self._renew(shelf)
         finally:
-            segment.close()
+            shelf.close()
 
-    def _next(self, segment: Segment) -> list[_Waiting]:
-        """Block until something waits or the segment has come of age, and return all that waits by then."""
-        age = max(0.0, segment.opened_at + self._segment_seconds - self._now()) if segment.entries else None
+    def _next(self, shelf: Shelf) -> list[_Waiting]:
+        """Block until something waits or the shelf is to be renewed, and return all that waits by then."""
         batch: list[_Waiting] = []
         try:
-            batch += self._queue.get(timeout=age)
+            batch += self._queue.get(timeout=shelf.until_renewal())
             while len(batch) < self._most_in_commit:
                 batch += self._queue.get_nowait()
         except queue.Empty:
             pass
         return batch
 
-    def _commit(self, segment: Segment) -> None:
+    def _commit(self, shelf: Shelf) -> None:
         error: StoreError | None = None
         try:
-            segment.append([waiting.entry for waiting in self._in_hand])
+            shelf.append([waiting.entry for waiting in self._in_hand])
         except StoreError as ex:
             error = ex
             self._complain(ex)
@@ -250,22 +252,13 @@ class InboxWriter:
             self._complained = str(ex)
         self._failed_at = self._now()
 
-    def _rotate(self, segment: Segment) -> Segment:
-        """Return a new segment in place of one that is large, old or gone; the same where none can be made."""
-        old = self._now() - segment.opened_at >= self._segment_seconds
-        full = segment.size >= self._segment_bytes
-        if not segment.entries or not (old or full or segment.gone):
-            return segment
+    def _renew(self, shelf: Shelf) -> None:
         try:
-            fresh = Segment(self._folder, self._now())
+            shelf.renew()
         except StoreError as ex:
-            if segment.gone:
+            if shelf.lost:
                 raise
             self._complain(ex)
-            return segment
-        segment.close()
-        self._complained = None
-        return fresh
 
     def _give_up(self, error: StoreError) -> None:
         with suppress(queue.Empty):

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from router.commands import CommandFile
+from router.commands.file import CommandFile
 from router.errors import InvalidEvent, StoreError
 from router.event import read
 from router.inbox import Entry

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 
-from router.commands import CommandFile
 from router.config.model import Config
 from router.disk import out_of_reach, sizes
+from router.engine import open_commands, open_reading, was_used
 from router.errors import RouterError, StoreDamaged, StoreError
 from router.event import ALERT
 from router.status.inbox import backlog
@@ -28,8 +28,6 @@ from router.status.model import (
 from router.status.processes import breakers, daemons, worker_beat
 from router.status.troubles import STUCK, UNROUTED, command, troubles
 from router.store import FINISHED, DestinationRow, Filter, Reading, State
-from router.store.sqlite.file import NAME
-from router.store.sqlite.reading import SqliteReading
 from router.units import spell
 
 __all__ = [
@@ -47,7 +45,6 @@ __all__ = [
     "command",
     "daemons",
     "gather",
-    "open_store",
     "readiness",
 ]
 
@@ -57,11 +54,6 @@ _LATELY = 86400.0
 _COUNTED = 1000
 #: Alerts that are shown; `callrouter events --type alert` lists them all.
 _ALERTS = 5
-
-
-def open_store(config: Config) -> Reading:
-    """Return the store of *config*, for reading; raises StoreError, also when nothing was ever stored."""
-    return SqliteReading.open(config.data)
 
 
 def gather(config: Config, now: float) -> Status:
@@ -79,17 +71,20 @@ def gather(config: Config, now: float) -> Status:
     cursors: dict[str, int] = {}
     alerts: tuple[AlertStatus, ...] = ()
     silences: list[float] = []
+    unrouted: InboxStatus | None = None
     try:
-        with closing(open_store(config)) as store:
+        with closing(open_reading(config)) as store:
             alerts = _alerts(store)
             silences = [row.ends_at for row, _ in store.silences(now)]
             rows, heard, cursors = store.destinations(), store.last_events(), store.cursors()
             oldest_event = store.oldest_event()
             refused = _refused_since(store, now - _LATELY)
-            waiting_commands = len(CommandFile(config.data).after(store.command_position(), limit=_COUNTED))
+            unrouted = backlog(config, cursors, store)
+            with closing(open_commands(config)) as commands:
+                waiting_commands = len(commands.after(store.command_position(), limit=_COUNTED))
     except StoreError as ex:
         # A store that was never made is no trouble of its own: there is nothing in it to read.
-        error = ex if (config.data / NAME).exists() else None
+        error = ex if was_used(config) else None
     running = daemons(config.data)
     disabled = _disabled(config, running)
     found = Findings(
@@ -98,12 +93,12 @@ def gather(config: Config, now: float) -> Status:
         config_version=config.version,
         data=config.data,
         daemons=running,
-        ever_ran=(config.data / NAME).exists() or (config.data / "inbox").exists(),
+        ever_ran=was_used(config) or (config.data / "inbox").exists(),
         worker_beat_at=worker_beat(config.data),
         sources={name: heard.get(name) for name in config.sources},
         destinations=() if error else _destinations(config, running, rows, now),
         refused_lately=refused,
-        inbox=backlog(config.data, cursors),
+        inbox=unrouted or backlog(config, cursors),
         disk=_disk(config),
         commands_waiting=waiting_commands,
         oldest_event_at=oldest_event,
@@ -121,9 +116,11 @@ def readiness(config: Config, now: float) -> list[str]:
     """Return why this callrouter is not ready for events, in sentences; nothing when it is. Cheap enough for probes."""
     reasons = []
     cursors: dict[str, int] = {}
+    unrouted: InboxStatus | None = None
     try:
-        with closing(open_store(config)) as store:
+        with closing(open_reading(config)) as store:
             cursors = store.cursors()
+            unrouted = backlog(config, cursors, store)
     except StoreError as ex:
         reasons.append(f"The store cannot be read: {ex}")
     processes = [process for one in daemons(config.data) for process in one.processes]
@@ -131,7 +128,7 @@ def readiness(config: Config, now: float) -> list[str]:
         reasons.append("The worker is not running: events are accepted and wait.")
     elif (beat := worker_beat(config.data)) is not None and now - beat > STUCK:
         reasons.append(f"The worker has not moved for {spell(now - beat)}.")
-    oldest = backlog(config.data, cursors).oldest_at
+    oldest = (unrouted or backlog(config, cursors)).oldest_at
     if oldest is not None and now - oldest > UNROUTED:
         reasons.append(f"The worker is behind: an accepted event has not been routed for {spell(now - oldest)}.")
     return reasons

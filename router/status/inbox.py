@@ -8,11 +8,26 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
+from router.config import Config
+from router.location import SqliteAt
 from router.status.model import InboxStatus
+from router.store import Reading
 
 
-def backlog(data: Path, cursors: Mapping[str, int]) -> InboxStatus:
-    """Return what lies in the inbox of *data* beyond *cursors* (segment → id of the last entry routed)."""
+def backlog(config: Config, cursors: Mapping[str, int], reading: Reading | None = None) -> InboxStatus:
+    """Return what was accepted and is not routed: beyond *cursors* (segment → id of the last entry routed).
+
+    Where nodes share an inbox *reading* tells of it; without that, of what this machine itself still has.
+    """
+    own = _segments(config.data, cursors)
+    if reading is None or isinstance(config.store, SqliteAt):
+        return own
+    count, oldest = reading.unrouted()
+    times = [at for at in (oldest, own.oldest_at) if at is not None]
+    return InboxStatus(own.segments, own.bytes, count + own.unrouted, min(times, default=None))
+
+
+def _segments(data: Path, cursors: Mapping[str, int]) -> InboxStatus:
     segments, size, unrouted = 0, 0, 0
     oldest: list[float] = []
     for path in sorted((data / "inbox").glob("*.sqlite")):

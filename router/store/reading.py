@@ -197,6 +197,12 @@ class Reading(Protocol):
     def oldest_event(self) -> float | None:
         """Return when the oldest event that is still kept was received; None where there is none."""
 
+    def unrouted(self) -> tuple[int, float | None]:
+        """Return how many accepted events this store itself still has to route, and when the oldest was received.
+
+        0 and None where the inbox is elsewhere. Counted up to some thousands.
+        """
+
     def cursors(self) -> dict[str, int]:
         """Return inbox segment → id of the last entry routed from it; ``commands`` is one of the names."""
 

@@ -66,12 +66,13 @@ class Webhooks:
         if settings.authentication:
             self._authenticate(settings, Request(Headers(req), _query(req), body, address, received_at), resp)
         faults: tuple[Fault, ...] = ()
+        call_id = ""
         try:
-            check(body, validation=settings.validation, accept_types=settings.accept_types)
+            call_id = check(body, validation=settings.validation, accept_types=settings.accept_types)
         except InvalidEvent as ex:
             faults = ex.faults
         try:
-            await self._inbox.append(NewEntry(source, body, received_at, remote, faults))
+            await self._inbox.append(NewEntry(source, body, received_at, remote, faults, call_id))
         except StoreError:
             self._counters.rejected(source, "unavailable")
             raise

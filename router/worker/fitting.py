@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 
 from router.config import Config
+from router.engine import open_reading
 from router.errors import ConfigError, Problem
 from router.store import Store
-from router.store.sqlite.reading import SqliteReading
 
 #: The name under which the store remembers the last reload that the worker has decided on.
 RELOAD = "reload"
@@ -37,13 +37,13 @@ def _stranded(config: Config, name: str, count: int) -> Problem:
 
 def paused(config: Config) -> dict[str, str]:
     """Return destination → the fingerprint of the settings that it refused, for those paused by their own answer."""
-    with closing(SqliteReading.open(config.data)) as reading:
+    with closing(open_reading(config)) as reading:
         return {row.name: row.paused_fingerprint for row in reading.destinations() if row.paused_fingerprint}
 
 
 def withheld(config: Config) -> list[str]:
     """Return a sentence for each destination of *config* that an earlier command, or its own answer, still holds up."""
-    with closing(SqliteReading.open(config.data)) as reading:
+    with closing(open_reading(config)) as reading:
         rows = [row for row in reading.destinations() if row.name in config.destinations]
     paused = [f"destination {row.name} is paused: {row.paused_reason}" for row in rows if row.paused_at is not None]
     drained = [
@@ -80,5 +80,5 @@ def fit(store: Store, config: Config, number: int, now: float) -> Sequence[str]:
 
 def decided(config: Config, number: int) -> bool:
     """Whether the store remembers that reload *number* was decided; raises StoreError."""
-    with closing(SqliteReading.open(config.data)) as reading:
+    with closing(open_reading(config)) as reading:
         return reading.cursors().get(RELOAD) == number

@@ -10,14 +10,14 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from router import clock
-from router.commands import CommandFile
+from router.commands import Commands
 from router.config import Config
 from router.errors import StoreError
-from router.inbox.reader import InboxReader
+from router.intake import Intake
 from router.logs import Log
 from router.metrics import Metrics
 from router.reload.follower import Follower
@@ -31,7 +31,7 @@ from router.worker.claiming import RENEW_EVERY, Claiming
 from router.worker.clockwatch import ClockWatch
 from router.worker.fitting import fit, former_names, stranded
 from router.worker.orders import CURSOR, Orders
-from router.worker.routing import Routed, Routing
+from router.worker.routing import Found, Routed, Routing, find
 from router.worker.senders import Ended
 from router.worker.suspects import Suspects
 from router.worker.upkeep import Upkeep
@@ -78,6 +78,8 @@ class Worker:
         self,
         config: Config,
         store: Store,
+        intake: Intake,
+        commands: Commands,
         *,
         log: Log,
         metrics: Metrics,
@@ -97,12 +99,13 @@ class Worker:
         self.owner = f"{os.getpid()}-{time.time_ns():x}"
         self.routing = Routing(store, config)
         self.alerting = Alerting(store, config, clock.now())
-        self.commands = CommandFile(config.data)
+        self.commands = commands
         self.orders = Orders(store, self.routing, config, log, self.commands, daemon=daemon)
         self._daemon, self._end = daemon, end
-        self.inbox = InboxReader(config.data / "inbox")
-        self.upkeep = Upkeep(store, self.inbox, self.commands, config.data, log=log, metrics=metrics)
-        self.cursors = store.cursors()
+        self.intake = intake
+        self.upkeep = Upkeep(store, intake, commands, config.data, log=log, metrics=metrics)
+        #: The id of the last command that was carried out; None: the store knows.
+        self._position: int | None = None
         self.wires = Wires(config.data, control, reload)
         self.senders = self.wires.senders
         self.suspects = Suspects()
@@ -115,8 +118,6 @@ class Worker:
         self.watch = ClockWatch(clock.now())
         self._clock_is_right = True
         self._store_pause = store_pause
-        #: False after a turn that was undone: what it moved has not moved.
-        self._cursors_are_right = True
         self._stopping = False
         self._lag = 0.0
         #: On the monotonic clock: a wall clock that was set back would put off ticks for hours.
@@ -143,7 +144,7 @@ class Worker:
         """Let go of everything but the store."""
         signal.set_wakeup_fd(-1)
         self.wires.close()
-        self.inbox.close()
+        self.intake.close()
 
     def gather(self, seconds: float) -> None:
         """Take in what has come, waiting up to *seconds* for it."""
@@ -183,7 +184,8 @@ class Worker:
             self.alerting.forget()
             self.claiming.undo(turn.claims)
             self.orders.forget()
-            self._cursors_are_right = False
+            self.intake.forget()
+            self._position = None
             if not self.upkeep.make_room(ex):
                 self.log.say("store", f"{ex}; trying again", level="error")
                 time.sleep(self._store_pause)
@@ -193,9 +195,8 @@ class Worker:
         return turn.busy
 
     def _take(self, turn: Turn, pending: list[Ended], now: float) -> None:
-        if not self._cursors_are_right:
-            self.cursors = self.store.cursors()
-            self._cursors_are_right = True
+        found = [] if self._stopping else [find(entry) for entry in self.intake.read(MOST_ENTRIES)]
+        self._expect(found, pending)
         tick = time.monotonic() >= self._next_tick
         self._look_at_the_clock(now)
         for ended in pending:
@@ -206,7 +207,7 @@ class Worker:
             turn.routed += [(routed, now) for routed in self.orders.go_on(now)]
             turn.ordered = self.orders.busy
         if not self._stopping:
-            self._route(turn, now)
+            self._route(turn, found, now)
         self.alerting.follow(turn, now, self._lag, self.watch)
         self._claim(turn, now)
 
@@ -250,7 +251,9 @@ class Worker:
         beat = time.monotonic()
         self._next_tick = beat + TICK
         turn.ticked = True
-        self.cursors[CURSOR] = self.orders.obey(self.cursors.get(CURSOR, 0), now)
+        if self._position is None:
+            self._position = self.store.cursors().get(CURSOR, 0)
+        self._position = self.orders.obey(self._position, now)
         if beat >= self._next_renewal:
             self._next_renewal = beat + RENEW_EVERY
             self.store.renew(self.owner, now + self.claiming.lease)
@@ -273,16 +276,21 @@ class Worker:
             if self.store.record(attempt):
                 turn.attempts.append((report.claim_of(lapsed), attempt))
 
-    def _route(self, turn: Turn, now: float) -> None:
-        entries = self.inbox.read(self.cursors, MOST_ENTRIES)
+    def _expect(self, found: Sequence[Found], pending: Sequence[Ended]) -> None:
+        """Tell the store what this turn is about, all at once."""
+        events = [one.event for one in found if one.event is not None]
+        if events or pending:
+            self.store.expect(
+                attempts=[ended.outcome.delivery_id for ended in pending],
+                calls=[(event.source, event.call_id) for event in events],
+                keys=[event.key for event in events],
+            )
+
+    def _route(self, turn: Turn, found: Sequence[Found], now: float) -> None:
+        entries = [one.entry for one in found]
         turn.entries = len(entries)
-        moved: dict[str, int] = {}
-        for entry in entries:
-            turn.routed.append((self.routing.route(entry, now), entry.received_at))
-            moved[entry.segment] = entry.id
-        for segment, position in moved.items():
-            self.store.move_cursor(segment, position)
-            self.cursors[segment] = position
+        turn.routed += [(self.routing.route(one, now), one.entry.received_at) for one in found]
+        self.intake.routed(entries)
         self._lag = now - entries[-1].received_at if entries else 0.0
         # What still waits in the inbox may hold the `answered` that keeps a call from being missed.
         until = entries[-1].received_at if len(entries) == MOST_ENTRIES else now
@@ -315,13 +323,12 @@ class Worker:
         if turn.ticked:
             self.upkeep.tick(
                 self.config,
-                self.cursors,
                 now,
                 lag=self._lag,
                 in_hand=self.senders.total,
                 breakers=self.claiming.standings(now),
             )
-        self.upkeep.forget(self.config, self.cursors, now, believed=self._clock_is_right)
+        self.upkeep.forget(self.config, self._position or 0, now, believed=self._clock_is_right)
         self.log.flush()
         if self.orders.take_end():
             self._end()

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from router import clock
-from router.commands import Command, CommandFile
+from router.commands import Command, Commands
 from router.config import Config
 from router.errors import StoreError
 from router.logs import Log
@@ -34,7 +34,7 @@ class Orders:
         routing: Routing,
         config: Config,
         log: Log,
-        commands: CommandFile,
+        commands: Commands,
         *,
         daemon: float | None = None,
     ) -> None:

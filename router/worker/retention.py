@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-from router.commands import CommandFile
+from router.commands import Commands
 from router.config.model import Retention
 from router.store import Forgotten, Upkeep
 
@@ -30,7 +30,7 @@ class Forgetting:
     def __init__(
         self,
         store: Upkeep,
-        commands: CommandFile,
+        commands: Commands,
         forgot: Callable[[str, int], None],
         *,
         first: float = FIRST,

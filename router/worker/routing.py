@@ -51,6 +51,28 @@ class Routed:
     missed: bool | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One inbox entry that was read; without an event, its ``faults`` say why it is none."""
+
+    entry: Entry
+    event: CallEvent | None
+    faults: Sequence[Fault] = ()
+
+
+def find(entry: Entry) -> Found:
+    """Read *entry*; whatever is wrong with it is one of its faults."""
+    if entry.faults:
+        return Found(entry, None, entry.faults)
+    try:
+        return Found(entry, read(entry.body, entry.source, entry.received_at))
+    except InvalidEvent as ex:
+        return Found(entry, None, ex.faults)
+    except Exception as ex:
+        log.exception("An event of source %s could not be read; it is in quarantine.", entry.source)
+        return Found(entry, None, [_bug(ex)])
+
+
 class Routing:
     """Routes under one configuration; a reload makes a new one.
 
@@ -74,20 +96,19 @@ class Routing:
         """Ask the store again for what operators keep back."""
         self._withholding = None
 
-    def route(self, entry: Entry, now: float) -> Routed:
-        """Route one inbox entry and return what became of it: an event with its deliveries, or a quarantined body.
+    def route(self, found: Found, now: float) -> Routed:
+        """Route what was found in the inbox: it becomes an event with its deliveries, or a quarantined body.
 
         Nothing but StoreError is raised: an entry that cannot be routed, for whatever reason, goes to quarantine with
         that reason, so that it is neither lost nor in the way of others. A duplicate changes nothing.
         """
-        if entry.faults:
-            return self._set_aside(entry, entry.faults)
+        entry = found.entry
+        if found.event is None:
+            return self._set_aside(entry, found.faults)
         try:
-            return self._route(read(entry.body, entry.source, entry.received_at), now)
+            return self._route(found.event, now)
         except StoreError:
             raise
-        except InvalidEvent as ex:
-            return self._set_aside(entry, ex.faults)
         except Exception as ex:
             log.exception("An event of source %s could not be routed; it is in quarantine.", entry.source)
             return self._set_aside(entry, [_bug(ex)])

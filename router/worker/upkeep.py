@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from pathlib import Path
 
-from router.commands import CommandFile
+from router.commands import Commands
 from router.config import Config
 from router.disk import Ballast, sizes
 from router.errors import DiskFull, StoreError
-from router.inbox.reader import InboxReader
+from router.intake import Intake
 from router.logs import Log
 from router.metrics import Metrics
 from router.store import Store
 from router.worker import report
-from router.worker.orders import CURSOR
 from router.worker.retention import Forgetting
 
 
@@ -22,9 +21,9 @@ class Upkeep:
     """Everything happens between two turns, outside their transactions. What fails is told, and tried again later."""
 
     def __init__(
-        self, store: Store, inbox: InboxReader, commands: CommandFile, data: Path, *, log: Log, metrics: Metrics
+        self, store: Store, intake: Intake, commands: Commands, data: Path, *, log: Log, metrics: Metrics
     ) -> None:
-        self._store, self._inbox, self._log, self._metrics = store, inbox, log, metrics
+        self._store, self._intake, self._log, self._metrics = store, intake, log, metrics
         self.forgetting = Forgetting(store, commands, metrics.forgot)
         self._data = data
         self._ballast = Ballast(data)
@@ -34,7 +33,6 @@ class Upkeep:
     def tick(
         self,
         config: Config,
-        cursors: MutableMapping[str, int],
         now: float,
         *,
         lag: float,
@@ -46,19 +44,22 @@ class Upkeep:
             self._metrics.keep_room()
             self._keep_ballast(config)
             report.heartbeat(self._data, now, lag, in_hand, breakers)
-            self._sweep(cursors)
+            self._sweep()
         except (StoreError, OSError) as ex:
             self._log.say("store", f"{ex}; trying again", level="error")
 
-    def forget(self, config: Config, cursors: MutableMapping[str, int], now: float, *, believed: bool) -> None:
-        """Take one step of forgetting if it is time for one; none while the clock cannot be *believed*."""
+    def forget(self, config: Config, position: int, now: float, *, believed: bool) -> None:
+        """Take one step of forgetting if it is time for one; none while the clock cannot be *believed*.
+
+        *position* is the id of the last command that was carried out.
+        """
         if self.forgetting.until_next() > 0:
             return
         if not believed:
             self.forgetting.wait()
             return
         try:
-            done = self.forgetting.step(config.retention, now, cursors.get(CURSOR, 0))
+            done = self.forgetting.step(config.retention, now, position)
         except StoreError as ex:
             if not self.make_room(ex):
                 self._log.say("store", f"{ex}; forgetting what is old goes on later", level="error")
@@ -106,10 +107,6 @@ class Upkeep:
             self._log.say("disk", f"no ballast under {self._data}: {why}", level="warning")
             self._told = why
 
-    def _sweep(self, cursors: MutableMapping[str, int]) -> None:
-        """Delete inbox segments that nobody writes any more and of which everything has been routed."""
-        for segment in self._inbox.finished(cursors):
-            self._inbox.delete(segment)
-            with self._store.transaction():
-                self._store.move_cursor(segment, None)
-            cursors.pop(segment, None)
+    def _sweep(self) -> None:
+        with self._store.transaction():
+            self._intake.sweep()

@@ -15,7 +15,7 @@ from router.event import CallEvent, read
 from router.inbox import Entry
 from router.playing import play
 from router.store.sqlite.store import SqliteStore
-from router.worker.routing import Routing
+from router.worker.routing import Routing, find
 from tests.bench.report import Report, spread, tell
 
 EVENTS, ROUNDS = 100_000, 3
@@ -76,7 +76,7 @@ def _fill(loaded: config.Config, entries: list[Entry]) -> None:
             with store.transaction():
                 store.know(loaded.destinations, {})
                 for entry in entries[first : first + 5000]:
-                    routing.route(entry, entry.received_at)
+                    routing.route(find(entry), entry.received_at)
 
 
 def _planned(old: Path, new: Path) -> float:

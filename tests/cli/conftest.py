@@ -14,14 +14,14 @@ import pytest
 
 from router import samples
 from router.cli import invoke
-from router.commands import CommandFile
+from router.commands.file import CommandFile
 from router.config import Config, load
 from router.errors import Fault
 from router.inbox import Entry
 from router.store import Attempt, State
 from router.store.sqlite.store import SqliteStore
 from router.worker.alerting import Alerting
-from router.worker.routing import Routing
+from router.worker.routing import Routing, find
 
 CONFIG = """\
 listen: 127.0.0.1:{port}
@@ -111,7 +111,7 @@ class Played:
             events = samples.play(sample, started_at=at, uuid=uuid)
             for timed in events:
                 received = at + timed.after
-                routing.route(Entry("phone", json.dumps(timed.event).encode(), received, "10.0.0.1"), received)
+                routing.route(find(Entry("phone", json.dumps(timed.event).encode(), received, "10.0.0.1")), received)
             routing.end_calls(at + events[-1].after + self.config.settle)
         return events[0].event["uuid"]
 
@@ -119,7 +119,7 @@ class Played:
         body = json.dumps({**json.loads(samples.documented()), **fields}).encode()
         with closing(SqliteStore.open(self.config.data)) as store, store.transaction():
             store.know(self.config.destinations, {})
-            Routing(store, self.config).route(Entry("phone", body, NOW, "10.0.0.1"), NOW)
+            Routing(store, self.config).route(find(Entry("phone", body, NOW, "10.0.0.1")), NOW)
 
     def refuse(self, body: bytes = b"{}", *, at: float = NOW, faults: Sequence[str] = ("uuid",)) -> int:
         with closing(SqliteStore.open(self.config.data)) as store, store.transaction():

@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from router.commands import CommandFile
+from router.commands.file import CommandFile
 from router.store import State
 
 

@@ -80,9 +80,7 @@ class Sqlite(Databases):
 def open_postgres(url: str, node: str = "n1") -> PostgresStore:
     """Return the store of *node* in the database at *url*, whose tables are made when need be."""
     at = PostgresAt(Secret(url))
-    session = Session(
-        lambda: connect(at, role="worker", node=node, statement_timeout=60.0), lambda ex: refusal(ex, at)
-    )
+    session = Session(lambda: connect(at, role="worker", node=node, statement_timeout=60.0), lambda ex: refusal(ex, at))
     migrate(session)
     return PostgresStore(session, node)
 

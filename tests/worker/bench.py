@@ -11,9 +11,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from router.commands.file import CommandFile
 from router.config import load
 from router.inbox import NewEntry
 from router.inbox.writer import InboxWriter
+from router.intake.files import FileIntake
 from router.logs import Log
 from router.metrics import Metrics
 from router.reload.link import Link, Message
@@ -55,6 +57,8 @@ class Bench:
         self.worker = Worker(
             self.config,
             self.store,
+            FileIntake(self.store, self.data / "inbox"),
+            CommandFile(self.data),
             log=Log("worker", descriptor=self.descriptor),
             metrics=Metrics(self.data / "metrics" / "test"),
             control=control,

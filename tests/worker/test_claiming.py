@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from router.commands import CommandFile
+from router.commands.file import CommandFile
 from router.sender import RECALL, Job
 from router.store import Owed, State
 from tests.harness.waiting import until

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from router.commands import CommandFile
+from router.commands.file import CommandFile
 from router.store import State
 from router.store.sqlite.reading import SqliteReading
 from router.worker.clockwatch import ClockWatch
@@ -106,7 +106,7 @@ def test_commands_are_obeyed_while_the_clock_is_hours_back(bench: Bench, monkeyp
 
     def obeyed() -> bool:
         bench.turn()
-        return bench.worker.cursors["commands"] == 1
+        return bench.store.cursors().get("commands") == 1
 
     until(obeyed, what="the pause is carried out")
 

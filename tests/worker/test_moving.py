@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from router.commands import CommandFile
+from router.commands.file import CommandFile
 from router.config import load
 from router.errors import StoreError
 from router.store import Filter, State

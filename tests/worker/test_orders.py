@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from router.commands import CommandFile
+from router.commands.file import CommandFile
 from router.errors import StoreError
 from router.store import CommandRow, Filter, State
 from router.store.sqlite.reading import SqliteReading

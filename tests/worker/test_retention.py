@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from router.commands import CommandFile
+from router.commands.file import CommandFile
 from router.config.model import Retention
 from router.errors import StoreError
 from router.store import Forgotten

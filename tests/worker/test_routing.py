@@ -23,7 +23,7 @@ from router.routes import Routes, Rule
 from router.store import Filter, State
 from router.store.sqlite.reading import SqliteReading
 from router.store.sqlite.store import SqliteStore
-from router.worker.routing import Routing
+from router.worker.routing import Routing, find
 
 START = 1_758_545_798.5
 CALL = "5dccb6b0-f35c-488c-867b-86fb012c4415"
@@ -117,7 +117,7 @@ def route(store: SqliteStore, config: Config, *entries: Entry):
     routed = []
     for one in entries:
         with store.transaction():
-            routed.append(routing.route(one, one.received_at))
+            routed.append(routing.route(find(one), one.received_at))
     return routed
 
 
@@ -224,7 +224,7 @@ def test_what_a_rolled_back_transaction_taught_is_forgotten(store, config):
 
     def route_in_vain() -> None:
         with store.transaction():
-            routing.route(entry("completed", 9), START + 9)
+            routing.route(find(entry("completed", 9)), START + 9)
             raise StoreError("the disk is full")
 
     with pytest.raises(StoreError):
@@ -232,7 +232,7 @@ def test_what_a_rolled_back_transaction_taught_is_forgotten(store, config):
     routing.forget()
 
     with store.transaction():
-        routed = routing.route(entry("ringing", 1), START + 10)
+        routed = routing.route(find(entry("ringing", 1)), START + 10)
 
     assert not routed.late
     assert store.call("wavix", CALL).events == 1

@@ -16,7 +16,7 @@ from router.inbox import Entry
 from router.store import EventRow, Filter
 from router.store.sqlite.reading import SqliteReading
 from router.store.sqlite.store import SqliteStore
-from router.worker.routing import Routing
+from router.worker.routing import Routing, find
 
 CONFIG = """\
 timezone: {zone}
@@ -59,7 +59,7 @@ class Desk:
             for timed in samples.play(sample, started_at=began, uuid=uuid)[:upto]:
                 for _ in range(times):
                     body = json.dumps({**timed.event, **fields}).encode()
-                    routing.route(Entry(source, body, began + timed.after, "192.0.2.1"), began + timed.after)
+                    routing.route(find(Entry(source, body, began + timed.after, "192.0.2.1")), began + timed.after)
         self.end(began + 600)
         return uuid
 
@@ -178,7 +178,7 @@ def test_what_comes_later_in_the_day_changes_no_earlier_number(desk):
     event = samples.play("answered", started_at=desk.told()[0].event_time, uuid=first)[2].event
     with desk.store.transaction():
         Routing(desk.store, desk.loaded).route(
-            Entry("phone", json.dumps(event).encode(), desk.told()[0].received_at + 7200, "192.0.2.1"), 0.0
+            find(Entry("phone", json.dumps(event).encode(), desk.told()[0].received_at + 7200, "192.0.2.1")), 0.0
         )
     desk.end(2e9)
 
@@ -201,7 +201,7 @@ def test_a_call_whose_number_comes_with_a_later_event_counts_from_then_on(desk):
     with desk.store.transaction():
         for timed in samples.play("missed", started_at=began, uuid=uuid)[1:]:
             entry = Entry("phone", json.dumps(timed.event).encode(), began + timed.after, "192.0.2.1")
-            Routing(desk.store, desk.loaded).route(entry, began + timed.after)
+            Routing(desk.store, desk.loaded).route(find(entry), began + timed.after)
     desk.end(began + 600)
     desk.call("2026-03-02T10:00Z")
 

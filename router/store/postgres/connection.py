@@ -15,12 +15,13 @@ from router.location import PostgresAt
 OLDEST = 16
 #: Seconds for which a transaction may sit idle: then its process hangs, and holds back everybody else's.
 IDLE = 30
+#: Seconds to wait for a connection.
+CONNECT = 5
 #: Seconds a statement waits for a lock that somebody else has.
 PATIENCE = 5
 
 #: What the URL does not say itself. A machine that is gone, or behind a cut cable, is noticed within seconds.
 _DEFAULTS: Mapping[str, Any] = {
-    "connect_timeout": 5,
     "keepalives_idle": 10,
     "keepalives_interval": 3,
     "keepalives_count": 3,
@@ -83,7 +84,9 @@ _UNANSWERED: tuple[tuple[str, str], ...] = (
 )
 
 
-def connect(at: PostgresAt, *, role: str, node: str | None, statement_timeout: float) -> psycopg.Connection[Any]:
+def connect(
+    at: PostgresAt, *, role: str, node: str | None, statement_timeout: float, connect_timeout: int = CONNECT
+) -> psycopg.Connection[Any]:
     """Return a connection to *at* that begins no transaction of its own; what it commits is on the server's disk.
 
     *role* and *node* are what the server's tables of its connections say of it (``callrouter/NODE/ROLE``). A statement
@@ -91,7 +94,7 @@ def connect(at: PostgresAt, *, role: str, node: str | None, statement_timeout: f
     """
     given = at.parameters()
     name = "/".join(("callrouter", *filter(None, (node, role))))
-    defaults: dict[str, Any] = {"application_name": name, **_DEFAULTS}
+    defaults: dict[str, Any] = {"application_name": name, "connect_timeout": connect_timeout, **_DEFAULTS}
     try:
         db = psycopg.connect(
             at.url.reveal(), autocommit=True, **{key: value for key, value in defaults.items() if key not in given}

@@ -55,6 +55,8 @@ SET jit = off;
 SET max_parallel_workers_per_gather = 0;
 """
 
+_MOST_UNROUTED = 10_000
+_UNROUTED = "SELECT count(*), min(received_at) FROM (SELECT received_at FROM inbox LIMIT %s) AS some"
 _EVENTS = f"""
 SELECT event.id, call.source, call.call_id, event_type, event_time, received_at, body, facts, late, config_version,
        rules, unmatched
@@ -245,15 +247,15 @@ class PostgresReading:
         terms: list[str] = []
         values: list[Any] = []
         add(terms, values, "id < %s", before_id)
-        rows = self._session.execute(
-            f"{QUARANTINE} {filter.where(terms)} ORDER BY id DESC LIMIT %s", [*values, limit]
-        )
+        rows = self._session.execute(f"{QUARANTINE} {filter.where(terms)} ORDER BY id DESC LIMIT %s", [*values, limit])
         return [quarantined(row) for row in rows]
 
     @_question
     def destinations(self) -> list[DestinationRow]:
         counts: dict[int, dict[State, int]] = {}
-        tally = "SELECT destination_id, state, sum(n)::bigint FROM tally GROUP BY destination_id, state HAVING sum(n) > 0"
+        tally = (
+            "SELECT destination_id, state, sum(n)::bigint FROM tally GROUP BY destination_id, state HAVING sum(n) > 0"
+        )
         for destination, state, n in self._session.execute(tally):
             counts.setdefault(destination, {})[State(state)] = n
         return [
@@ -270,6 +272,11 @@ class PostgresReading:
     def oldest_event(self) -> float | None:
         [(oldest,)] = self._session.execute("SELECT min(received_at) FROM event").fetchall()
         return None if oldest is None else float(oldest)
+
+    @_question
+    def unrouted(self) -> tuple[int, float | None]:
+        row = self._session.execute(_UNROUTED, (_MOST_UNROUTED,)).fetchone()
+        return (0, None) if row is None else (row[0], row[1])
 
     @_question
     def cursors(self) -> dict[str, int]:

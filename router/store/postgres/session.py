@@ -39,6 +39,13 @@ class Session:
         return bool(self._db.closed)
 
     @property
+    def descriptor(self) -> int:
+        """The connection's socket; made again when it was lost. Raises StoreError."""
+        if self._db.closed:
+            self._again()
+        return self._db.fileno()
+
+    @property
     def pid(self) -> int:
         """The number of the server's process that serves this session."""
         return self._db.info.backend_pid

@@ -235,6 +235,9 @@ class SqliteReading:
         oldest: float | None = self._db.execute("SELECT min(received_at) FROM event").fetchone()[0]
         return oldest
 
+    def unrouted(self) -> tuple[int, float | None]:
+        return 0, None
+
     @_question
     def cursors(self) -> dict[str, int]:
         return dict(self._db.execute("SELECT segment, position FROM cursor").fetchall())

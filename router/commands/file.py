@@ -1,7 +1,4 @@
-"""What operators asked for: recorded commands in a file of their own, carried out by the worker.
-
-Usable while the daemon is stopped. The file is the audit trail: who asked for what, and when.
-"""
+"""Recorded commands in a file of their own, of one machine."""
 
 from __future__ import annotations
 
@@ -10,10 +7,10 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from router.commands import Command
 from router.errors import StoreError
 
 _SCHEMA = """
@@ -27,25 +24,8 @@ CREATE TABLE IF NOT EXISTS command (
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
-    """One recorded command.
-
-    ``action`` and its ``arguments``: replay {which, rate} · cancel {which, reason} · readmit {quarantined: [ids]} ·
-    pause {destination, reason} · drain {destination, reason}, or {daemons: [when each was started]} to end them ·
-    resume {destination} · give-up {destination} · silence {matchers, until, why} · silence-end {silence}. *which* are
-    {deliveries: [ids]}, or {where: a filter, after, to: ids between which it holds, limit}.
-    """
-
-    id: int
-    at: float
-    who: str
-    action: str
-    arguments: Mapping[str, Any]
-
-
 class CommandFile:
-    """``data/commands.sqlite``. Any process may append; a lock keeps it to one writer at a time."""
+    """Implements ``Commands`` in ``data/commands.sqlite``. A lock keeps it to one writer at a time."""
 
     def __init__(self, data: Path) -> None:
         self._path = data / "commands.sqlite"
