@@ -15,7 +15,7 @@ SELECT = "SELECT id, source, received_at, remote, faults, body, readmitted_at FR
 
 
 def keep(
-    session: Session, source: str, body: bytes, faults: Sequence[Fault], received_at: float, remote: str
+    session: Session, source: str, body: bytes, faults: Sequence[Fault], *, received_at: float, remote: str
 ) -> int:
     """Implement ``Store.quarantine``."""
     said = json.dumps([[fault.path, fault.text] for fault in faults], ensure_ascii=False)
