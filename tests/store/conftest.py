@@ -14,10 +14,7 @@ from router.calls import Call, CallState
 from router.location import PostgresAt
 from router.secret import Secret
 from router.store import Attempt, Claim, Filter, NewDelivery, NewEvent, Reading, State, Store
-from router.store.postgres.connection import connect, refusal
-from router.store.postgres.migrate import migrate
 from router.store.postgres.reading import PostgresReading
-from router.store.postgres.session import Session
 from router.store.postgres.store import PostgresStore
 from router.store.sqlite.reading import SqliteReading
 from router.store.sqlite.store import SqliteStore
@@ -26,7 +23,8 @@ from tests.harness.postgres import Server
 DESTINATIONS = ("crm", "slack", "pager")
 
 
-#: Once for each of these, where a module does not say otherwise (``DATABASES``).
+#: Once for each of these, where a module does not say otherwise (``DATABASES``). Besides, there are "older postgres",
+#: and "fresh postgres" for tests that make or drop tables.
 USUAL = ("sqlite", "postgres")
 
 
@@ -77,14 +75,6 @@ class Sqlite(Databases):
         return SqliteReading.open(self._data)
 
 
-def open_postgres(url: str, node: str = "n1") -> PostgresStore:
-    """Return the store of *node* in the database at *url*, whose tables are made when need be."""
-    at = PostgresAt(Secret(url))
-    session = Session(lambda: connect(at, role="worker", node=node, statement_timeout=60.0), lambda ex: refusal(ex, at))
-    migrate(session)
-    return PostgresStore(session, node)
-
-
 #: Empties all tables but that of the migrations, and has all numbers begin anew.
 _CLEAR = """
 DO $$
@@ -106,17 +96,22 @@ END $$
 
 
 class Postgres(Databases):
-    """A database that all tests on one server use, each after the other has emptied it: quicker than one for each."""
+    """A database of this test's own."""
 
     def __init__(self, url: str) -> None:
         super().__init__()
         self.url = url
+        self.at = PostgresAt(Secret(url))
 
     def _open_store(self) -> Store:
-        return open_postgres(self.url)
+        return PostgresStore.open(self.at, node="n1")
 
     def _open_reading(self) -> Reading:
-        return PostgresReading.open(PostgresAt(Secret(self.url)))
+        return PostgresReading.open(self.at)
+
+
+class SharedPostgres(Postgres):
+    """One that all tests on its server use, each after the other has emptied it: quicker than one for each."""
 
     def close(self) -> None:
         super().close()
@@ -149,9 +144,11 @@ def databases(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databa
         case "sqlite":
             databases = Sqlite(tmp_path / "data")
         case "postgres":
-            databases = Postgres(asked("shared_url"))
+            databases = SharedPostgres(asked("shared_url"))
+        case "older postgres":
+            databases = SharedPostgres(asked("older_shared_url"))
         case _:
-            databases = Postgres(asked("older_shared_url"))
+            databases = Postgres(asked("postgres_url"))
     yield databases
     databases.close()
 

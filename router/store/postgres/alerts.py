@@ -44,7 +44,7 @@ class Alerts:
         self._session = session
 
     def concerns(self) -> list[Concern]:
-        """Implement ``AlertStore.concerns``; nobody else can until the transaction is over, so that nothing is told twice."""
+        """Implement ``AlertStore.concerns``; nobody else can until the transaction is over: nothing is told twice."""
         self._session.execute("SELECT pg_advisory_xact_lock(%s, %s)", (LOCKS, TELLING))
         # A statement of its own: one that waited would see what was there before it waited.
         rows = self._session.execute(f"SELECT {_COLUMNS} FROM alert ORDER BY what, about")  # noqa: S608 - our own names

@@ -41,7 +41,11 @@ _NEW = Rows(id="bigint", share="smallint", **TYPES, **INCOMING)
 _MOVED = Rows(id="bigint", **TYPES)
 _COUNTED = Rows(id="bigint", **INCOMING)
 
-_FIND = f"SELECT call.id, {COLUMNS} FROM {_WANTED.source} JOIN call USING (call_id, source)"  # noqa: S608 - our own names
+# Locked, so that nobody forgets a call of which an event is just coming in.
+_FIND = f"""
+SELECT call.id, {COLUMNS} FROM {_WANTED.source} JOIN call USING (call_id, source)
+ORDER BY call.id FOR KEY SHARE OF call
+"""  # noqa: S608 - our own names
 _INSERT = f"INSERT INTO call ({_NEW.names}) SELECT * FROM {_NEW.source}"  # noqa: S608 - our own names
 _SET = ", ".join(f'"{name}" = given."{name}"' for name in _FIELDS[2:])
 _UPDATE = f"UPDATE call SET {_SET} FROM {_MOVED.source} WHERE call.id = given.id"  # noqa: S608 - our own names

@@ -44,7 +44,7 @@ _SENTENCES: Mapping[str, str] = {
     "57P03": "{at} is starting or shutting down",
     "57P05": "{at} ended a connection that had been idle for too long",
     "25P03": "{at} ended a transaction that had been idle for too long",
-    "25006": "{at} cannot be written: it is a read-only standby, or its transactions are read-only; connect to the primary",
+    "25006": "{at} cannot be written: it is a standby, or its transactions are read-only; connect to the primary",
     "55P03": "a table of {at} is locked by somebody else (a backup, an SQL console): end it",
     "40P01": "{at} gave up one of two steps that waited for each other; it is tried again",
     "XX001": "{at} is damaged: see its log, and restore a backup",

@@ -45,14 +45,15 @@ def name(table: str, day: int) -> str:
 
 def made(session: Session) -> list[int]:
     """Return the days that have tables, in order."""
-    begins = (datetime.strptime(row[0][-8:], "%Y%m%d") for row in session.execute(_MADE))
-    return [int(begin.replace(tzinfo=UTC).timestamp()) // DAY for begin in begins]
+    begins = (datetime.strptime(f"{name[-8:]}+0000", "%Y%m%d%z") for (name,) in session.execute(_MADE))
+    return [int(begin.timestamp()) // DAY for begin in begins]
 
 
 def make(session: Session, now: float, ahead: int = AHEAD) -> list[str]:
     """Make the tables of today and *ahead* days; return the names of those that are new, within the open transaction.
 
-    A day of which something is in ``…_other`` already stays there. Raises Busy, having changed nothing: try again later.
+    A day of which something is in ``…_other`` already stays there. Raises Busy, having changed nothing, where a table
+    is in use: try again later.
     """
     today = int(now // DAY)
     missing = set(range(today, today + ahead + 1)) - set(made(session))
@@ -63,11 +64,7 @@ def make(session: Session, now: float, ahead: int = AHEAD) -> list[str]:
         session.execute("SELECT pg_advisory_xact_lock(%s, %s)", (LOCKS, MAKING))
         for day in sorted(missing - set(made(session))):
             if not _begun(session, day):
-                for table in KEPT:
-                    new.append(name(table, day))
-                    session.execute(
-                        f"CREATE TABLE {new[-1]} PARTITION OF {table} FOR VALUES FROM ({day * DAY}) TO ({day * DAY + DAY})"
-                    )
+                new += [_make(session, table, day) for table in KEPT]
     return new
 
 
@@ -89,6 +86,12 @@ def exclusively(session: Session) -> Iterator[None]:
             session.execute("ROLLBACK TO SAVEPOINT exclusively")
             raise Busy from ex
         raise
+
+
+def _make(session: Session, table: str, day: int) -> str:
+    new = name(table, day)
+    session.execute(f"CREATE TABLE {new} PARTITION OF {table} FOR VALUES FROM ({day * DAY}) TO ({(day + 1) * DAY})")
+    return new
 
 
 def _begun(session: Session, day: int) -> bool:

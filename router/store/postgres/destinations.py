@@ -26,8 +26,9 @@ def drain(session: Session, name: str, reason: str, now: float) -> None:
 def resume(session: Session, name: str, now: float) -> None:
     """Implement ``Operating.resume``."""
     session.execute(
-        "UPDATE destination SET drain_reason = NULL, drained_at = NULL, paused_reason = NULL, paused_fingerprint = NULL,"
-        " paused_at = NULL, resumed_at = CASE WHEN paused_at IS NULL THEN resumed_at ELSE %s END WHERE name = %s",
+        "UPDATE destination SET drain_reason = NULL, drained_at = NULL,"
+        " paused_reason = NULL, paused_fingerprint = NULL, paused_at = NULL,"
+        " resumed_at = CASE WHEN paused_at IS NULL THEN resumed_at ELSE %s END WHERE name = %s",
         (now, name),
     )
 

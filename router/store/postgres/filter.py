@@ -98,7 +98,7 @@ def belonging(asked: Filter) -> str:
 
 
 def _of_either(terms: list[str], values: list[Any], asked: Filter, table: str, id: str) -> None:
-    """Add what is said of events and deliveries alike; *id* of *table* names the event, both have its time of receipt."""
+    """Add what is said of events and deliveries alike: column *id* of *table* names the event."""
     add(terms, values, "call.source = %s", asked.source)
     if asked.event_type == ALERT:
         # Written out: the index of alerts serves only those who say it so.

@@ -14,7 +14,9 @@ from router.store.postgres.session import Session
 SELECT = "SELECT id, source, received_at, remote, faults, body, readmitted_at FROM quarantine"
 
 
-def keep(session: Session, source: str, body: bytes, faults: Sequence[Fault], received_at: float, remote: str) -> int:
+def keep(
+    session: Session, source: str, body: bytes, faults: Sequence[Fault], *, received_at: float, remote: str
+) -> int:
     """Implement ``Store.quarantine``."""
     said = json.dumps([[fault.path, fault.text] for fault in faults], ensure_ascii=False)
     [number] = session.execute(

@@ -28,11 +28,13 @@ from router.store import (
     State,
     delivery_key,
 )
-from router.store.postgres import filter, migrate, operator
+from router.store.postgres import migrate, operator
 from router.store.postgres.calls import COLUMNS as CALL
 from router.store.postgres.calls import call_of
 from router.store.postgres.connection import connect, refusal
-from router.store.postgres.filter import WITH_CALL, WITH_EVENT, add
+from router.store.postgres.filter import WITH_CALL, WITH_EVENT, add, of_delivery, of_event, of_standing
+from router.store.postgres.filter import deliveries as tables
+from router.store.postgres.filter import where as said
 from router.store.postgres.quarantine import SELECT as QUARANTINE
 from router.store.postgres.quarantine import quarantined
 from router.store.postgres.rows import plain
@@ -90,8 +92,8 @@ SELECT name, state, n, first, last FROM (
 """
 
 _DESTINATIONS = """
-SELECT destination.name, paused_reason, paused_at, paused_fingerprint, least(first.due_at, again.due_at), drain_reason,
-       drained_at, id, again.reason
+SELECT id, destination.name, paused_reason, paused_at, paused_fingerprint, least(first.due_at, again.due_at),
+       drain_reason, drained_at, again.reason
 FROM destination
 LEFT JOIN LATERAL (
     SELECT due_at FROM delivery WHERE destination_id = destination.id AND state = 0 AND attempts = 0
@@ -148,20 +150,18 @@ class PostgresReading:
 
     @_question
     def events(self, where: Filter, limit: int) -> list[EventRow]:
-        terms, values = filter.of_event(where)
+        terms, values = of_event(where)
         add(terms, values, "event.id < %s", where.before_id)
         if where.destination is not None or where.state is not None:
-            inner, more = filter.of_standing(where)
+            inner, more = of_standing(where)
             # As an expression: a join would begin at the deliveries.
             inner = ["delivery.event_id = event.id", "delivery.received_at = event.received_at", *inner]
-            owed = f"SELECT 1 FROM {filter.deliveries(where)} WHERE {' AND '.join(inner)}"  # noqa: S608 - our own names
+            owed = f"SELECT 1 FROM {tables(where)} WHERE {' AND '.join(inner)}"  # noqa: S608 - our own names
             terms.append(f"(SELECT EXISTS ({owed}))")
             values += more
         # A call has few events: they are sorted. Otherwise the table is read backwards until there are enough.
         order = "event.id + 0" if where.call_id is not None else "event.id"
-        rows = self._session.execute(
-            f"{_EVENTS} {filter.where(terms)} ORDER BY {order} DESC LIMIT %s", [*values, limit]
-        )
+        rows = self._session.execute(f"{_EVENTS} {said(terms)} ORDER BY {order} DESC LIMIT %s", [*values, limit])
         return [_event(row) for row in rows]
 
     @_question
@@ -191,7 +191,7 @@ class PostgresReading:
             values += more
         order = "last_received_at + 0" if where.call_id is not None else "last_received_at"
         rows = self._session.execute(
-            f"SELECT {CALL} FROM call {filter.where(terms)} ORDER BY {order} DESC, id DESC LIMIT %s",  # noqa: S608 - our own names
+            f"SELECT {CALL} FROM call {said(terms)} ORDER BY {order} DESC, id DESC LIMIT %s",  # noqa: S608 - our own names
             [*values, limit],
         )
         return [call_of(row) for row in rows]
@@ -207,15 +207,14 @@ class PostgresReading:
 
     @_question
     def deliveries(self, where: Filter, limit: int, *, after: int | None = None) -> list[DeliveryRow]:
-        terms, values = filter.of_delivery(where)
+        terms, values = of_delivery(where)
         add(terms, values, "delivery.id < %s", where.before_id)
         add(terms, values, "delivery.id > %s", after)
         narrow = where.call_id is not None or where.event_id is not None
         order = "delivery.id + 0" if narrow else "delivery.id"
         way = "DESC" if after is None else "ASC"
         rows = self._session.execute(
-            f"{_DELIVERY} FROM {filter.deliveries(where)} {_WITH_ALL} {filter.where(terms)}"
-            f" ORDER BY {order} {way} LIMIT %s",
+            f"{_DELIVERY} FROM {tables(where)} {_WITH_ALL} {said(terms)} ORDER BY {order} {way} LIMIT %s",
             [*values, limit],
         )
         return [_delivery(row) for row in rows]
@@ -247,7 +246,7 @@ class PostgresReading:
         terms: list[str] = []
         values: list[Any] = []
         add(terms, values, "id < %s", before_id)
-        rows = self._session.execute(f"{QUARANTINE} {filter.where(terms)} ORDER BY id DESC LIMIT %s", [*values, limit])
+        rows = self._session.execute(f"{QUARANTINE} {said(terms)} ORDER BY id DESC LIMIT %s", [*values, limit])
         return [quarantined(row) for row in rows]
 
     @_question
@@ -258,9 +257,12 @@ class PostgresReading:
         )
         for destination, state, n in self._session.execute(tally):
             counts.setdefault(destination, {})[State(state)] = n
+        rows = self._session.execute(_DESTINATIONS)
         return [
-            DestinationRow(*columns, counts.get(number, {}), retry_reason)
-            for *columns, number, retry_reason in self._session.execute(_DESTINATIONS)
+            DestinationRow(
+                name, reason, paused_at, fingerprint, oldest, drain, drained_at, counts.get(number, {}), retry
+            )
+            for number, name, reason, paused_at, fingerprint, oldest, drain, drained_at, retry in rows
         ]
 
     @_question

@@ -17,7 +17,7 @@ from router.store.upkeep import Forgotten
 #: A day of which so many events are needed is not dropped: its events are deleted one by one.
 MOST_NEEDED = 1000
 
-# Nobody can make the end of a dead letter let another go while its call is locked; one that is locked elsewhere is kept.
+# While its call is locked, nothing new is kept back by a dead letter; one whose call is locked elsewhere stays.
 _LOCK = """
 SELECT call FROM (
     SELECT DISTINCT delivery.call FROM ({events}) AS event JOIN delivery ON delivery.event_id = event.id

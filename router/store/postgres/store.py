@@ -223,7 +223,7 @@ class PostgresStore:
 
     @step
     def quarantine(self, source: str, body: bytes, faults: Sequence[Fault], received_at: float, remote: str) -> int:
-        return quarantine.keep(self.session, source, body, faults, received_at, remote)
+        return quarantine.keep(self.session, source, body, faults, received_at=received_at, remote=remote)
 
     @step
     def refused(self, quarantine_id: int) -> QuarantineRow | None:
