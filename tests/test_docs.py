@@ -108,17 +108,6 @@ def test_every_command_that_a_page_names_exists_with_its_options(page: Path) -> 
     assert unknown == []
 
 
-def test_the_systemd_unit_runs_commands_that_exist() -> None:
-    unit = (ROOT / "deploy" / "callrouter.service").read_text(encoding="utf-8")
-    started = re.findall(r"^Exec\w+=\S+/callrouter (\S+) (\S+)", unit, re.MULTILINE)
-
-    assert started == [("check", "--config"), ("run", "--config"), ("reload", "--config")]
-    for name, option in started:
-        command = cli.commands.get_command(None, name)  # type: ignore[arg-type]  # it never looks at the context
-        assert command is not None
-        assert option in {one for parameter in command.params for one in parameter.opts}
-
-
 def test_every_test_that_the_manual_names_exists() -> None:
     named = {span for page in PAGES for span in manual.spans(page) if span.startswith("test_")}
     tests = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from router import __version__, logs
 from router.config import Config, load
+from router.daemon.notify import Notifier
 from router.daemon.parts import AdminPart, IngestPart, SenderPart, Wiring, WorkerPart
 from router.daemon.preparation import INGEST, WORKER, address, hold, listen, prepare_store
 from router.daemon.reloading import Reloading
@@ -31,6 +32,7 @@ def run(config_path: Path, roles: Collection[str] = (INGEST, WORKER)) -> int:
     Raises ConfigError before anything is touched when the configuration is wrong, and AlreadyRunning when another
     daemon works on the same data.
     """
+    notifier = Notifier.from_environment()
     config = load(config_path)
     # Phone numbers and bodies are nobody else's on this machine.
     os.umask(0o027)
@@ -44,31 +46,36 @@ def run(config_path: Path, roles: Collection[str] = (INGEST, WORKER)) -> int:
     metrics = Metrics(config.data / "metrics" / "-".join(sorted(roles)))
     senders = max(1, len(os.sched_getaffinity(0)))
     wiring = Wiring(config, metrics, senders=senders, listeners=listeners, started_at=time.time())
-    parts: list[Part] = [AdminPart(wiring)] if "admin" in listeners else []
-    if WORKER in roles:
-        parts += [WorkerPart(wiring), *(SenderPart(wiring, index) for index in range(wiring.senders))]
-    if INGEST in roles:
-        parts += [IngestPart(wiring)]
     addresses = {name: address(sock) for name, sock in listeners.items()}
     state = StateFile(config, roles, addresses, wiring.started_at)
     reloading = Reloading(wiring, state, log, roles)
-    supervisor = Supervisor(
-        parts,
-        changed=lambda children: _write(state, children, log),
-        say=lambda text: log.say("daemon", text, level="warning"),
+
+    def changed(children: Sequence[Child]) -> None:
+        _write(state, children, log)
+        notifier.changed(children)
+
+    def stopping() -> None:
+        notifier.stopping()
         # Whoever posts from now on is refused at once, and does not wait for an answer that will not come.
-        stopping=lambda: wiring.keep("admin"),
+        wiring.keep("admin")
+
+    def reload() -> None:
+        notifier.reloading()
+        reloading.reload(supervisor)
+        notifier.reloaded()
+
+    supervisor = Supervisor(
+        _parts(wiring, roles),
+        changed=changed,
+        say=lambda text: log.say("daemon", text, level="warning"),
+        stopping=stopping,
         grace=GRACE,
-        reload=lambda: reloading.reload(supervisor),
+        reload=reload,
         wires=wiring.links,
         hear=reloading.hear,
     )
     _greet(log, config, roles, state.addresses)
-    # What is loaded by now is shared by every process; leaving it out of collections keeps it shared.
-    gc.collect()
-    gc.freeze()
-    # The hot paths make no cycles; looking for them after every 700 objects costs a twentieth of the time.
-    gc.set_threshold(20_000, 20, 20)
+    _collect_seldom()
     try:
         code = supervisor.run()
     finally:
@@ -77,6 +84,23 @@ def run(config_path: Path, roles: Collection[str] = (INGEST, WORKER)) -> int:
     for lock in locks:
         os.close(lock)
     return code
+
+
+def _parts(wiring: Wiring, roles: Collection[str]) -> list[Part]:
+    parts: list[Part] = [AdminPart(wiring)] if "admin" in wiring.listeners else []
+    if WORKER in roles:
+        parts += [WorkerPart(wiring), *(SenderPart(wiring, index) for index in range(wiring.senders))]
+    if INGEST in roles:
+        parts += [IngestPart(wiring)]
+    return parts
+
+
+def _collect_seldom() -> None:
+    # What is loaded by now is shared by every process; leaving it out of collections keeps it shared.
+    gc.collect()
+    gc.freeze()
+    # The hot paths make no cycles; looking for them after every 700 objects costs a twentieth of the time.
+    gc.set_threshold(20_000, 20, 20)
 
 
 def _write(state: StateFile, children: Sequence[Child], log: Log) -> None:
