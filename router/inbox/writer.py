@@ -55,7 +55,9 @@ class InboxWriter:
         room: Room | None = None,
         now: Callable[[], float] = clock.now,
     ) -> None:
-        """Begin writing into *folder*, or onto what *shelf* makes and people know as *where*; refuse everything while *room* does, which is closed with the writer.
+        """Begin writing into *folder*, or onto what *shelf* makes and people know as *where*.
+
+        Everything is refused while *room* refuses it, which is closed with the writer.
 
         ``bell`` is the named pipe that is rung after each commit (``wake`` beside *folder* unless given). Commits begin
         at least ``pace`` seconds apart. Above ``most_entries`` or ``most_bytes`` waiting, or when one has waited

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import psycopg
-from psycopg import sql
 
-from router.errors import DiskFull, StoreError
+from router.errors import DiskFull, StoreDamaged, StoreError
 from router.location import PostgresAt
 
 #: The oldest major version that tests run on.
@@ -21,7 +20,7 @@ CONNECT = 5
 PATIENCE = 5
 
 #: What the URL does not say itself. A machine that is gone, or behind a cut cable, is noticed within seconds.
-_DEFAULTS: Mapping[str, Any] = {
+_DEFAULTS: Mapping[str, int] = {
     "keepalives_idle": 10,
     "keepalives_interval": 3,
     "keepalives_count": 3,
@@ -44,12 +43,17 @@ _SENTENCES: Mapping[str, str] = {
     "57P03": "{at} is starting or shutting down",
     "57P05": "{at} ended a connection that had been idle for too long",
     "25P03": "{at} ended a transaction that had been idle for too long",
-    "25006": "{at} cannot be written: it is a standby, or its transactions are read-only; connect to the primary",
+    "25006": "{at} cannot be written: it is a standby, or its transactions are read-only; name the primary",
     "55P03": "a table of {at} is locked by somebody else (a backup, an SQL console): end it",
     "40P01": "{at} gave up one of two steps that waited for each other; it is tried again",
     "XX001": "{at} is damaged: see its log, and restore a backup",
     "XX002": "an index of {at} is damaged: see its log, and rebuild it (REINDEX)",
 }  # fmt: skip
+
+#: Lines of libpq's that say no reason.
+_CHATTER = ("Is the server running", "Multiple connection attempts failed")
+
+_KINDS: Mapping[str, type[StoreError]] = {"53100": DiskFull, "XX001": StoreDamaged, "XX002": StoreDamaged}
 
 #: What libpq says where nobody answered with an SQLSTATE, and what that means. Its own texts, from fe-connect.c.
 _UNANSWERED: tuple[tuple[str, str], ...] = (
@@ -57,6 +61,7 @@ _UNANSWERED: tuple[tuple[str, str], ...] = (
     ("no password supplied", "{at} wants a password: write it in store:, or name a passfile there"),
     ("no pg_hba.conf entry", _SENTENCES["28000"]),
     ("pg_hba.conf rejects", _SENTENCES["28000"]),
+    ('role "', "{at} has no such user: make it (CREATE ROLE … LOGIN), or correct its name in store:"),
     ("does not exist", _SENTENCES["3D000"]),
     ("server does not support SSL", "{at} offers no TLS, and sslmode demands it: switch ssl on there"),
     ("certificate verify failed", "{at} shows a certificate that nobody trusted here signed: see sslrootcert"),
@@ -115,15 +120,14 @@ def connect(
 
 def refusal(ex: psycopg.Error, at: PostgresAt) -> StoreError:
     """Return what *ex* means for the operator of the database *at*, without its password."""
-    said = _discreet(_first_line(ex), at)
-    # Of several hosts each has said something; the last one stands for all.
-    sentence = _SENTENCES.get(ex.sqlstate or "") or next(
-        (known for words, known in _UNANSWERED if words in str(ex)), None
+    said = _discreet(_gist(ex), at)
+    if ex.sqlstate:
+        sentence = _SENTENCES.get(ex.sqlstate)
+    else:
+        sentence = next((known for words, known in _UNANSWERED if words in said), None)
+    return _KINDS.get(ex.sqlstate or "", StoreError)(
+        f"{sentence.format(at=at)} ({said})" if sentence else f"{at}: {said}"
     )
-    kind = DiskFull if ex.sqlstate == "53100" or "No space left on device" in str(ex) else StoreError
-    if kind is DiskFull:
-        sentence = _SENTENCES["53100"]
-    return kind(f"{sentence.format(at=at)} ({said})" if sentence else f"{at}: {said}")
 
 
 def _require(db: psycopg.Connection[Any], at: PostgresAt) -> None:
@@ -140,25 +144,28 @@ def _require(db: psycopg.Connection[Any], at: PostgresAt) -> None:
 
 
 def _settle(db: psycopg.Connection[Any], statement_timeout: float) -> None:
-    settings = {
-        "statement_timeout": f"{statement_timeout * 1000:.0f}ms",
-        "lock_timeout": f"{PATIENCE}s",
-        "idle_in_transaction_session_timeout": f"{IDLE}s",
-    }
-    row = db.execute("SELECT current_setting('synchronous_commit')").fetchone()
-    # A server may wait for more than its own disk, for its standbys; it must not wait for less.
-    if row and row[0] in ("off", "local"):
-        settings["synchronous_commit"] = "on"
-    for name, value in settings.items():
-        db.execute(sql.SQL("SET {} = {}").format(sql.Identifier(name), value))
+    db.execute(
+        """
+        SELECT set_config('statement_timeout', %(statement)s, false),
+               set_config('lock_timeout', %(lock)s, false),
+               set_config('idle_in_transaction_session_timeout', %(idle)s, false),
+               -- A server may wait for more than its own disk, for its standbys; it must not wait for less.
+               set_config('synchronous_commit', CASE WHEN now IN ('off', 'local') THEN 'on' ELSE now END, false)
+          FROM current_setting('synchronous_commit') AS now
+        """,
+        {"statement": f"{statement_timeout * 1000:.0f}ms", "lock": f"{PATIENCE}s", "idle": f"{IDLE}s"},
+    )
 
 
-def _first_line(ex: psycopg.Error) -> str:
-    """Return what was said, in one line: of a server its message, of libpq the last attempt's."""
+def _gist(ex: psycopg.Error) -> str:
+    """Return what was said, in one line: of a server its message, of libpq the reason of the last host it tried."""
     if ex.diag.message_primary:
         return ex.diag.message_primary
-    lines = [line.strip(" -\t") for line in str(ex).splitlines() if line.strip()]
-    return (lines[-1] if lines else type(ex).__name__).rpartition("FATAL:  ")[2]
+    reasons = [line for line in str(ex).splitlines() if line.strip() and not line.lstrip().startswith(_CHATTER)]
+    said = reasons[-1] if reasons else type(ex).__name__
+    return (
+        said.removeprefix("connection failed: ").removeprefix("connection is bad: ").strip(" -").replace("FATAL:  ", "")
+    )
 
 
 def _discreet(said: str, at: PostgresAt) -> str:
