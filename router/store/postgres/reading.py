@@ -58,7 +58,7 @@ SET max_parallel_workers_per_gather = 0;
 """
 
 _MOST_UNROUTED = 10_000
-_UNROUTED = "SELECT count(*), min(received_at) FROM (SELECT received_at FROM inbox LIMIT %s) AS some"
+_UNROUTED = "SELECT count(*), min(received_at) FROM (SELECT received_at FROM inbox LIMIT %s) AS waiting"
 _EVENTS = f"""
 SELECT event.id, call.source, call.call_id, event_type, event_time, received_at, body, facts, late, config_version,
        rules, unmatched
