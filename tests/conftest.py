@@ -1,0 +1,29 @@
+"""What tests of several folders share: a real PostgreSQL, started when the first test of a process asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.harness.postgres import Server
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Server]:
+    """The newest PostgreSQL, one for all tests of this process; none of them may stop it, or change its settings."""
+    from tests.harness.postgres import Server
+
+    server = Server.start("newest", durable=False)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Server) -> Iterator[str]:
+    """A database of this test's own, empty."""
+    url = postgres_server.create_database()
+    yield url
+    postgres_server.drop_database(url)
