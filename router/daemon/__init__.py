@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import gc
 import os
-import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from router import __version__, logs
+from router import __version__, clock, logs
 from router.config import Config, load
 from router.daemon.parts import AdminPart, IngestPart, SenderPart, Wiring, WorkerPart
 from router.daemon.preparation import INGEST, WORKER, address, hold, listen, prepare_store
@@ -43,7 +42,7 @@ def run(config_path: Path, roles: Collection[str] = (INGEST, WORKER)) -> int:
         prepare_store(config, log)
     metrics = Metrics(config.data / "metrics" / "-".join(sorted(roles)))
     senders = max(1, len(os.sched_getaffinity(0)))
-    wiring = Wiring(config, metrics, senders=senders, listeners=listeners, started_at=time.time())
+    wiring = Wiring(config, metrics, senders=senders, listeners=listeners, started_at=clock.now())
     parts: list[Part] = [AdminPart(wiring)] if "admin" in listeners else []
     if WORKER in roles:
         parts += [WorkerPart(wiring), *(SenderPart(wiring, index) for index in range(wiring.senders))]

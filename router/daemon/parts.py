@@ -6,12 +6,11 @@ import contextlib
 import os
 import signal
 import socket
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from router import logs
+from router import clock, logs
 from router.config import Config
 from router.disk import sizes
 from router.inbox.room import Room
@@ -122,7 +121,7 @@ class IngestPart(_Following):
 
             def not_ready() -> list[str]:
                 problem = inbox.problem()
-                return [*([problem] if problem else []), *readiness(used.config, time.time())]
+                return [*([problem] if problem else []), *readiness(used.config, clock.now())]
 
             return make_ingest_app(lambda: used.config, inbox, metrics, not_ready)
 
@@ -150,7 +149,7 @@ class AdminPart(_Following):
                     lambda: sizes(data),
                     _policy(used.config),
                 ),
-                lambda: readiness(used.config, time.time()),
+                lambda: readiness(used.config, clock.now()),
             )
 
         serve(make_app, self._wiring.listeners["admin"], graceful_timeout=2, on_worker_start=_watch(lifeline))

@@ -10,6 +10,7 @@ import time
 from collections.abc import Collection
 from pathlib import Path
 
+from router import clock
 from router.commands import CommandFile
 from router.config import Address, Config
 from router.disk import out_of_reach
@@ -101,19 +102,19 @@ def prepare_store(config: Config, log: Log) -> None:
             store.know(config.destinations, former_names(config))
             # A daemon that will not start must still hear `give-up`: it is how an operator gets it to start.
             position = store.cursors().get(CURSOR, 0)
-            while position != (position := orders.obey(position, time.time())):
+            while position != (position := orders.obey(position, clock.now())):
                 pass
 
         def go_on() -> None:
             with store.transaction():
-                orders.go_on(time.time())
+                orders.go_on(clock.now())
 
         orders.hurry(go_on, lambda: stranded(store, config), float("inf"))
         log.flush()
         if problems := stranded(store, config):
             raise ConfigError(problems)
         for name in changed_since_paused(config, paused(config)):
-            store.resume(name, time.time())
+            store.resume(name, clock.now())
             log.say("daemon", f"{name}: its settings have changed since it was paused; sending again")
     finally:
         store.close()
