@@ -215,6 +215,19 @@ class Store(AlertStore, Operating, Upkeep, Protocol):
     def unknown_destinations(self, destinations: Iterable[str]) -> dict[str, int]:
         """Return name → unfinished deliveries, where there are any, of those that *destinations* no longer names."""
 
+    def expect(
+        self,
+        *,
+        attempts: Iterable[int] = (),
+        calls: Iterable[tuple[str, str]] = (),
+        keys: Iterable[bytes] = (),
+    ) -> None:
+        """Take in what the transaction is about to ask for, so that a store across a network can fetch it at once.
+
+        *attempts* are deliveries that will be recorded, *calls* are sources and ids, *keys* are those of events. Nothing
+        depends on it but the time it takes.
+        """
+
     # The inbox -------------------------------------------------------------------------------------------
 
     def cursors(self) -> dict[str, int]:
@@ -284,8 +297,11 @@ class Store(AlertStore, Operating, Upkeep, Protocol):
     def renew(self, owner: str, lease_until: float) -> None:
         """Extend all leases of *owner* to *lease_until*."""
 
-    def lapsed(self, now: float, limit: int) -> list[Lapsed]:
-        """Return leased deliveries whose lease ran out before *now*; the caller records their end."""
+    def lapsed(self, now: float, limit: int, *, owners: str | None = None) -> list[Lapsed]:
+        """Return leased deliveries whose lease ran out before *now*; the caller records their end.
+
+        With *owners*, only those of owners whose name begins so.
+        """
 
     def next_due(self) -> float | None:
         """Return when the next thing falls due; None when nothing waits.

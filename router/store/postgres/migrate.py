@@ -1,9 +1,9 @@
 """Bring the tables in a database up to date: the same numbered .sql files as on SQLite, each applied once.
 
-Nodes are upgraded one after the other: the first new one brings the tables up to date, and the old ones go on beside it.
-So each step says in a line ``-- Works with format N and later.`` which code can still use the tables after it; without
-such a line, none that is older than the step. A step that adds tables, columns with defaults and indexes works with the
-code before it.
+Nodes are upgraded one after the other: the first new one brings the tables up to date, and the old ones go on beside
+it. So each step says in a line ``-- Works with format N and later.`` which code can still use the tables after it;
+without such a line, none that is older than the step. A step that adds tables, columns with defaults and indexes works
+with the code before it.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ _CONVERTERS: dict[str, Callable[[Any], Any]] = {
 
 
 class Rows:
-    """Rows of one shape. ``source`` is what to select from: its columns are the keywords given here, with their types."""
+    """Rows of one shape. ``source`` is what to select from: its columns are the keywords given here."""
 
     def __init__(self, **types: str) -> None:
         self._converters = [_CONVERTERS[kind] for kind in types.values()]

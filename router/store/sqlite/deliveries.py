@@ -57,7 +57,7 @@ SELECT delivery.id, attempts, owner, destination.name, leased_at, event.received
 FROM delivery INDEXED BY delivery_leased
 CROSS JOIN event ON event.id = delivery.event_id
 CROSS JOIN destination ON destination.id = delivery.destination_id
-WHERE state = 1 AND lease_until < ? ORDER BY lease_until LIMIT ?
+WHERE state = 1 AND lease_until < ?1 AND substr(owner, 1, length(?2)) = ?2 ORDER BY lease_until LIMIT ?3
 """
 
 _RECORD = """
@@ -192,9 +192,9 @@ class Deliveries:
             (lease_until, owner),
         )
 
-    def lapsed(self, now: float, limit: int) -> list[Lapsed]:
+    def lapsed(self, now: float, limit: int, owners: str) -> list[Lapsed]:
         """Implement ``Store.lapsed``."""
-        return [_lapsed(row) for row in self._db.execute(_LAPSED, (now, limit))]
+        return [_lapsed(row) for row in self._db.execute(_LAPSED, (now, owners, limit))]
 
     def add_ended(self, event: int, destination: int, call: int | None, delivery: NewDelivery, now: float) -> None:
         """Add one delivery that has ended: it has no place in a line, and keeps nothing back."""

@@ -129,6 +129,9 @@ class SqliteStore:
         known = set(destinations)
         return {name: n for name, n in unfinished if name not in known}
 
+    def expect(self, **_: object) -> None:
+        """Nothing is far away."""
+
     # The inbox -------------------------------------------------------------------------------------------
 
     @step
@@ -234,8 +237,8 @@ class SqliteStore:
         self._deliveries.renew(owner, lease_until)
 
     @step
-    def lapsed(self, now: float, limit: int) -> list[Lapsed]:
-        return self._deliveries.lapsed(now, limit)
+    def lapsed(self, now: float, limit: int, *, owners: str | None = None) -> list[Lapsed]:
+        return self._deliveries.lapsed(now, limit, owners or "")
 
     @step
     def next_due(self) -> float | None:

@@ -1,0 +1,425 @@
+"""``Store`` on PostgreSQL.
+
+A transaction's writes are collected and sent as one statement per table: when something is read that they could change,
+and at the end. So a turn of the worker costs the same few statements whether it is about one event or about hundreds.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Concatenate, ParamSpec, TypeVar
+
+from router.calls import Call, Incoming
+from router.errors import Fault, StoreError
+from router.shares import ALL
+from router.store import (
+    Attempt,
+    Claim,
+    CommandRow,
+    Filter,
+    Forgotten,
+    Lapsed,
+    NewDelivery,
+    NewEvent,
+    QuarantineRow,
+    SilenceRow,
+)
+from router.store.alerting import Concern, Waiting
+from router.store.postgres import destinations, operator, quarantine
+from router.store.postgres.alerts import Alerts
+from router.store.postgres.calls import Calls
+from router.store.postgres.deliveries import Deliveries
+from router.store.postgres.events import Events
+from router.store.postgres.line import Lines
+from router.store.postgres.outcomes import Outcomes
+from router.store.postgres.owing import Owed, Owing
+from router.store.postgres.retention import Retention
+from router.store.postgres.session import Session
+from router.store.postgres.tally import Tally
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+# Answered along the indexes of what is due, a step for each destination, and of what is to end, a step for each share.
+_NEXT_DUE = """
+SELECT least(
+    (SELECT min(least(
+        (SELECT due_at FROM delivery WHERE destination_id = destination.id AND state = 0 AND attempts = 0
+         ORDER BY due_at LIMIT 1),
+        (SELECT due_at FROM delivery WHERE destination_id = destination.id AND state = 0 AND attempts > 0
+         ORDER BY due_at LIMIT 1)
+    )) FROM destination WHERE paused_at IS NULL),
+    (SELECT min(due) FROM unnest(%s::smallint[]) AS mine (share) CROSS JOIN LATERAL (
+        SELECT end_due_at FROM call WHERE call.share = mine.share AND end_due_at IS NOT NULL ORDER BY end_due_at LIMIT 1
+    ) AS first (due))
+)
+"""
+_UNFINISHED = """
+SELECT name, sum(n)::bigint FROM destination JOIN tally ON destination_id = id WHERE state < 10
+GROUP BY name HAVING sum(n) > 0
+"""
+
+
+def _step(
+    method: Callable[Concatenate[PostgresStore, P], R],
+) -> Callable[Concatenate[PostgresStore, P], R]:
+    """Run *method* as part of the open transaction, or as one of its own."""
+
+    @functools.wraps(method)
+    def run(store: PostgresStore, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        if store._in_step:
+            return method(store, *args, **kwargs)
+        with store.transaction():
+            return method(store, *args, **kwargs)
+
+    return run
+
+
+def _question(
+    method: Callable[Concatenate[PostgresStore, P], R],
+) -> Callable[Concatenate[PostgresStore, P], R]:
+    """As ``_step``, once everything that was collected so far is written: *method* reads, or changes, the same rows."""
+
+    @_step
+    @functools.wraps(method)
+    def run(store: PostgresStore, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        store._write()
+        return method(store, *args, **kwargs)
+
+    return run
+
+
+class PostgresStore:
+    """Implements ``Store``, for one node. Used from the thread that opened it."""
+
+    def __init__(self, session: Session, node: str, *, shares: frozenset[int] = ALL) -> None:
+        """Work on *session*, whose tables are up to date, as *node*; ``hold`` says which shares are this node's."""
+        self.session = session
+        self.node = node
+        self._shares = shares
+        self._held_under = session.generation
+        tally = Tally(session, node)
+        self._tally = tally
+        self._calls = Calls(session)
+        self._events = Events(session, node)
+        self._lines = Lines(session, tally)
+        self._outcomes = Outcomes(session, tally, self._lines)
+        self._owing = Owing(session, tally)
+        self._deliveries = Deliveries(session, tally, self._lines, self._outcomes, self._owing)
+        self._alerts = Alerts(session)
+        self._retention = Retention(session, tally)
+        self._in_step = False
+        #: Destination name → its number, when its last pause ended; of one transaction, for any node may change it.
+        self._destinations: dict[str, tuple[int, float | None]] | None = None
+        self._paused: set[str] = set()
+
+    @property
+    def shares(self) -> frozenset[int]:
+        """The shares of calls whose locks this node holds: none once their session was lost."""
+        return self._shares if self._held_under == self.session.generation else frozenset()
+
+    def hold(self, shares: Iterable[int]) -> None:
+        """Take in that the present session holds the locks of *shares*."""
+        self._shares, self._held_under = frozenset(shares), self.session.generation
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        if self._in_step:
+            raise RuntimeError("a transaction inside another would not be a durable step of its own")
+        self._in_step = True
+        try:
+            with self.session.transaction():
+                yield
+                self._write()
+                self._tally.write()
+                self._events.write_heard()
+        finally:
+            self._in_step = False
+            self._forget()
+
+    @_question
+    def know(self, destinations: Iterable[str], formerly: Mapping[str, str]) -> None:
+        for new, old in formerly.items():
+            self.session.execute(
+                "UPDATE destination SET name = %s WHERE name = %s"
+                " AND NOT EXISTS (SELECT 1 FROM destination WHERE name = %s)",
+                (new, old, new),
+            )
+        # Asked first: a number is used up by every INSERT, also by one that has nothing to do.
+        known = {name for (name,) in self.session.execute("SELECT name FROM destination")}
+        for name in sorted(set(destinations) - known):
+            self.session.execute("INSERT INTO destination (name) VALUES (%s) ON CONFLICT (name) DO NOTHING", (name,))
+        self._destinations = None
+
+    @_question
+    def unknown_destinations(self, destinations: Iterable[str]) -> dict[str, int]:
+        self._tally.write()
+        known = set(destinations)
+        return {name: n for name, n in self.session.execute(_UNFINISHED) if name not in known}
+
+    @_step
+    def expect(
+        self,
+        *,
+        attempts: Iterable[int] = (),
+        calls: Iterable[tuple[str, str]] = (),
+        keys: Iterable[bytes] = (),
+    ) -> None:
+        deliveries = list(attempts)
+        lines = self._outcomes.lines_of(deliveries) if deliveries else []
+        self._lines.lock([*lines, *self._calls.foresee(calls)])
+        if deliveries:
+            self._outcomes.foresee(deliveries)
+        self._events.foresee(keys)
+
+    # The inbox -------------------------------------------------------------------------------------------
+
+    @_step
+    def cursors(self) -> dict[str, int]:
+        return dict(self.session.execute("SELECT segment, position FROM cursor").fetchall())
+
+    @_step
+    def move_cursor(self, segment: str, position: int | None) -> None:
+        if position is None:
+            self.session.execute("DELETE FROM cursor WHERE segment = %s", (segment,))
+        else:
+            self.session.execute(
+                "INSERT INTO cursor VALUES (%s, %s) ON CONFLICT (segment) DO UPDATE SET position = excluded.position",
+                (segment, position),
+            )
+
+    # Route -----------------------------------------------------------------------------------------------
+
+    @_step
+    def call(self, source: str, call_id: str) -> Call | None:
+        return self._calls.find(source, call_id)
+
+    @_step
+    def keep_call(self, call: Call) -> None:
+        self._calls.keep(call)
+
+    @_step
+    def keep_incoming(self, call: Call, coming: Incoming | None) -> None:
+        self._calls.count_as(call, coming)
+
+    @_step
+    def earlier_calls(self, coming: Incoming) -> tuple[int, int]:
+        found = self._calls.foretold(coming)
+        if found is None:
+            self._write()
+            found = self._calls.earlier(coming)
+        return found
+
+    @_question
+    def calls_to_end(self, now: float, stale_before: float, limit: int) -> list[Call]:
+        calls = self._calls.to_end(self.shares, now, stale_before, limit)
+        self._lines.lock(self._calls.foresee((call.source, call.call_id) for call in calls))
+        return calls
+
+    @_step
+    def add_event(self, event: NewEvent, deliveries: Sequence[NewDelivery], *, now: float) -> int | None:
+        numbers = [self._number(delivery.destination) for delivery in deliveries]
+        if self._events.known(event.key):
+            return None
+        call = self._calls.number(event.source, event.call_id)
+        new = self._calls.is_new(call, event.source, event.call_id)
+        if not new and any(delivery.ordered for delivery in deliveries):
+            self._lines.lock([call])
+        event_id = self._events.add(event, call)
+        for number, delivery in zip(numbers, deliveries, strict=True):
+            owed = Owed(
+                event_id,
+                event.received_at,
+                number,
+                call if delivery.ordered else None,
+                new,
+                delivery.rule,
+                delivery.held_by_dead_letter,
+                now,
+            )
+            if delivery.ended is None:
+                self._owing.add(owed)
+            else:
+                self._owing.add_ended(delivery, owed)
+        return event_id
+
+    @_step
+    def quarantine(self, source: str, body: bytes, faults: Sequence[Fault], received_at: float, remote: str) -> int:
+        return quarantine.keep(self.session, source, body, faults, received_at, remote)
+
+    @_step
+    def refused(self, quarantine_id: int) -> QuarantineRow | None:
+        return quarantine.find(self.session, quarantine_id)
+
+    @_step
+    def readmitted(self, quarantine_id: int, now: float) -> None:
+        quarantine.readmitted(self.session, quarantine_id, now)
+
+    # Deliver ---------------------------------------------------------------------------------------------
+
+    @_question
+    def claim(
+        self, destination: str, *, now: float, owner: str, lease_until: float, limit: int, retries: int | None = None
+    ) -> list[Claim]:
+        number = self._number(destination)
+        if destination in self._paused:
+            return []
+        return self._deliveries.claim(
+            destination,
+            number,
+            resumed_at=self._known[destination][1],
+            now=now,
+            owner=owner,
+            lease_until=lease_until,
+            limit=limit,
+            retries=limit if retries is None else min(limit, retries),
+        )
+
+    @_step
+    def record(self, attempt: Attempt) -> bool:
+        return self._outcomes.record(attempt)
+
+    @_question
+    def renew(self, owner: str, lease_until: float) -> None:
+        self._deliveries.renew(owner, lease_until)
+
+    @_question
+    def lapsed(self, now: float, limit: int, *, owners: str | None = None) -> list[Lapsed]:
+        return self._deliveries.lapsed(now, limit, owners)
+
+    @_question
+    def next_due(self) -> float | None:
+        row = self.session.execute(_NEXT_DUE, (sorted(self.shares),)).fetchone()
+        return None if row is None else row[0]
+
+    # The operator ----------------------------------------------------------------------------------------
+
+    @_question
+    def replay(self, deliveries: Iterable[int], now: float, *, due_from: float | None = None, apart: float = 0) -> int:
+        return self._deliveries.replay(deliveries, now, due_from=due_from, apart=apart)
+
+    @_question
+    def cancel(self, deliveries: Iterable[int], reason: str, now: float) -> int:
+        return self._deliveries.cancel(deliveries, reason, now)
+
+    @_question
+    def give_up(self, destination: str, now: float, limit: int) -> int:
+        found = self._known.get(destination)
+        return 0 if found is None else self._deliveries.give_up(found[0], now, limit)
+
+    @_question
+    def choose(self, where: Filter, after: int, to: int, limit: int) -> list[int]:
+        return operator.choose(self.session, where, after, to, limit)
+
+    @_step
+    def pause(self, destination: str, reason: str, fingerprint: str, now: float) -> None:
+        destinations.pause(self.session, destination, reason, fingerprint, now)
+        self._destinations = None
+
+    @_step
+    def drain(self, destination: str, reason: str, now: float) -> None:
+        destinations.drain(self.session, destination, reason, now)
+
+    @_step
+    def resume(self, destination: str, now: float) -> None:
+        destinations.resume(self.session, destination, now)
+        self._destinations = None
+
+    @_step
+    def draining(self) -> dict[str, str]:
+        return destinations.draining(self.session)
+
+    @_step
+    def silences(self, now: float) -> list[SilenceRow]:
+        return operator.silences(self.session, now)
+
+    @_step
+    def silence(self, silence: SilenceRow) -> None:
+        operator.keep_silence(self.session, silence)
+
+    @_step
+    def end_silence(self, silence: int, who: str, now: float) -> bool:
+        return operator.end_silence(self.session, silence, who, now)
+
+    @_step
+    def commands_under_way(self) -> list[CommandRow]:
+        return operator.under_way(self.session)
+
+    @_step
+    def note_command(self, command: CommandRow) -> None:
+        operator.keep_command(self.session, command)
+
+    # Alerts ----------------------------------------------------------------------------------------------
+
+    @_step
+    def concerns(self) -> list[Concern]:
+        return self._alerts.concerns()
+
+    @_step
+    def keep_concern(self, concern: Concern) -> None:
+        self._alerts.keep(concern)
+
+    @_step
+    def forget_concern(self, concern: Concern) -> None:
+        self._alerts.forget(concern)
+
+    @_question
+    def waiting(self) -> dict[str, Waiting]:
+        return self._alerts.waiting()
+
+    @_step
+    def paused(self) -> dict[str, str]:
+        return self._alerts.paused()
+
+    # Upkeep ----------------------------------------------------------------------------------------------
+
+    @_question
+    def forget_events(self, before: float, dead_before: float, place: int, limit: int) -> Forgotten:
+        return self._retention.events(before, dead_before, place, limit)
+
+    @_question
+    def forget_receipts(self, before: float, place: int, limit: int) -> Forgotten:
+        return self._retention.receipts(before, place, limit)
+
+    @_question
+    def forget_calls(self, before: float, place: int, limit: int) -> Forgotten:
+        return self._retention.calls(before, place, limit)
+
+    @_question
+    def forget_quarantine(self, before: float, place: int, limit: int) -> Forgotten:
+        return self._retention.quarantine(before, place, limit)
+
+    @_question
+    def forget_commands(self, before: float, place: int, limit: int) -> Forgotten:
+        return self._retention.commands(before, place, limit)
+
+    def close(self) -> None:
+        self.session.close()
+
+    def _write(self) -> None:
+        """Write everything that was collected: what has ended first, so that what is added finds its place."""
+        self._outcomes.write()
+        self._calls.write()
+        self._events.write()
+        self._owing.write()
+
+    def _forget(self) -> None:
+        self._destinations = None
+        for part in (self._tally, self._calls, self._events, self._lines, self._outcomes, self._owing):
+            part.forget()
+
+    @property
+    def _known(self) -> dict[str, tuple[int, float | None]]:
+        if self._destinations is None:
+            rows = self.session.execute("SELECT name, id, paused_at, resumed_at FROM destination").fetchall()
+            self._destinations = {name: (number, resumed_at) for name, number, _, resumed_at in rows}
+            self._paused = {name for name, _, paused_at, _ in rows if paused_at is not None}
+        return self._destinations
+
+    def _number(self, destination: str) -> int:
+        try:
+            return self._known[destination][0]
+        except KeyError:
+            raise StoreError(f'the store was never told of destination "{destination}"') from None
