@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from router.config import scalars
 from router.config.fields import Fields
 from router.config.files import Files
 from router.config.located import read
 from router.config.problems import Problems
 from router.config.variables import Variables
+from router.config.whereabouts import KEYS, read_whereabouts
 
 
 def data_folder(path: Path) -> Path:
-    """Return the folder that ``store:`` in *path* names; the usual one where that cannot be told."""
+    """Return the folder that ``store:`` or ``data:`` in *path* names; the usual one where that cannot be told."""
     folder = path.resolve().parent
     try:
         source = path.read_bytes().decode("utf-8-sig")
@@ -25,4 +25,4 @@ def data_folder(path: Path) -> Path:
     if root is None:
         return folder / "data"
     Variables(os.environ, folder, Files(), problems, forgiving=True).fill(root)
-    return Fields(root, problems, known=("store",)).read("store", scalars.store(folder), folder / "data")
+    return read_whereabouts(root, Fields(root, problems, known=KEYS), folder, problems).data

@@ -31,10 +31,12 @@ from router.config.tests import TestReader
 from router.config.trials import trials
 from router.config.upkeep import read_disk, read_retention
 from router.config.variables import Variables
+from router.config.whereabouts import KEYS as WHEREABOUTS
+from router.config.whereabouts import read_whereabouts
 from router.config.wording import Wording
 from router.registry import Registry, discover
 
-_KEYS = ("include", "listen", "admin", "store", "timezone", "region", "own_numbers", "trusted_proxies", "plugins",
+_KEYS = ("include", "listen", "admin", *WHEREABOUTS, "timezone", "region", "own_numbers", "trusted_proxies", "plugins",
          "calls", "retention", "disk", "hours", "lists", "sources", "defaults", "destinations", "rules", "always",
          "unmatched", "alerts", "tests")  # fmt: skip
 
@@ -106,7 +108,7 @@ class _Loader:
 
     def config(self, registry: Registry | None) -> Config:
         fields, problems = self._fields, self._problems
-        listen, admin = self._listeners()
+        where, (listen, admin) = read_whereabouts(self._root, fields, self._folder, problems), self._listeners()
         folders = self._plugin_folders()
         registry = registry or discover(folders)
         self._report_broken(registry, folders)
@@ -136,14 +138,16 @@ class _Loader:
             doubt_rules(routes, rules.names, problems)
             doubt_twins(routes, destinations, destination_block, problems)
             doubt_texts(self._root, problems)
-            for kind, block in (("source", source_block), ("destination", destination_block)):
-                doubt_secrets(kind, block, problems)
+            self._doubt_secrets(source=source_block, destination=destination_block)
         config = Config(
             path=self._path,
             version=self._files.version,
             listen=listen,
             admin=admin,
-            data=fields.read("store", scalars.store(self._folder), self._folder / "data"),
+            store=where.store,
+            data=where.data,
+            node=where.node,
+            spool=where.spool,
             timezone=timezone,
             region=region,
             own_numbers=frozenset(fields.each("own_numbers", scalars.phone_number(region))),
@@ -202,6 +206,10 @@ class _Loader:
         if not found:
             raise ValueError(f'there is no folder "{value}"')
         return path
+
+    def _doubt_secrets(self, **blocks: Block) -> None:
+        for kind, block in blocks.items():
+            doubt_secrets(kind, block, self._problems)
 
     def _report_broken(self, registry: Registry, folders: Sequence[Path]) -> None:
         at: Any = self._fields.key("plugins") if "plugins" in self._root else Place(1, 1)

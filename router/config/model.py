@@ -15,6 +15,7 @@ from router.deciding import Decider
 from router.errors import Problem
 from router.event import CallEvent
 from router.hours import Hours
+from router.location import StoreAt
 from router.plugin import Plugin, Settings
 from router.retry import BreakerPolicy, RetryPolicy
 from router.routes import Routes
@@ -157,7 +158,9 @@ class Config:
     version: str
     listen: Address
     admin: Address
-    #: The folder that holds inbox, store and everything else that must survive.
+    #: Where events and deliveries are kept.
+    store: StoreAt
+    #: This machine's own folder: everything else that must survive, and the store as well where that is on SQLite.
     data: Path
     timezone: tzinfo
     #: ISO country for numbers without a country code; None: such numbers are not understood as numbers.
@@ -173,6 +176,10 @@ class Config:
     settle: float = 5.0
     #: Seconds of silence after which an open call ends with outcome unknown.
     stale_after: float = 14400.0
+    #: What this machine is called among those that share the store; None: it shares it with nobody.
+    node: str | None = None
+    #: True keeps events on this machine while the shared store is away.
+    spool: bool = False
     alerts: Alerts = field(default_factory=Alerts)
     retention: Retention = field(default_factory=Retention)
     disk: DiskLimits = field(default_factory=DiskLimits)

@@ -7,7 +7,6 @@ import zoneinfo
 from collections.abc import Callable
 from datetime import UTC, tzinfo
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_interface, ip_network
-from pathlib import Path
 
 import phonenumbers
 
@@ -186,20 +185,6 @@ def phone_number(in_region: str | None) -> Callable[[str], str]:
         if number is None:
             raise ValueError(f'"{value}" is no phone number; write it with "+" and the country code')
         return number.e164
-
-    return read
-
-
-def store(folder: Path) -> Callable[[str], Path]:
-    """Return a reader of ``sqlite:FOLDER``, relative to *folder*."""
-
-    def read(value: str) -> Path:
-        if value.startswith(("postgresql:", "postgres:")):
-            raise ValueError("PostgreSQL is not built yet; write sqlite:data")
-        scheme, _, name = value.partition(":")
-        if scheme != "sqlite" or not name or name.startswith("//"):
-            raise ValueError(f'"{value}" is no store; write sqlite: and a folder, for example sqlite:data')
-        return (folder / name).resolve()
 
     return read
 

@@ -1,4 +1,4 @@
-"""What a running daemon cannot change: where it listens, and where its data is. The next start uses the new values."""
+"""What a running daemon cannot change, such as where it listens and where its data is: the next start uses it."""
 
 from __future__ import annotations
 
@@ -7,15 +7,22 @@ from dataclasses import replace
 from router.config import Config
 from router.config.scalars import is_loopback
 from router.errors import ConfigError, Problem
+from router.location import PostgresAt
 
 
 def waits_for_restart(new: Config, running: Config) -> tuple[str, ...]:
     """Return the keys whose values in *new* take effect at the next start only."""
-    fixed = {
+    fixed: dict[str, tuple[object, object]] = {
         "listen": (new.listen, running.listen),
         "admin": (new.admin, running.admin),
-        "store": (new.data.absolute(), running.data.absolute()),
+        "store": (new.store, running.store),
     }
+    if isinstance(new.store, PostgresAt) and isinstance(running.store, PostgresAt):
+        fixed |= {
+            "data": (new.data, running.data),
+            "node": (new.node, running.node),
+            "spool": (new.spool, running.spool),
+        }
     return tuple(key for key, (wanted, used) in fixed.items() if wanted != used)
 
 
@@ -34,7 +41,15 @@ def keeping(new: Config, running: Config) -> Config:
             text = f'source "{opened[0]}" has no auth, and listen is {running.listen} until the next start'
             hint = "until then anyone could post; give it an auth:, or restart instead of reloading"
             raise ConfigError([Problem(str(new.path), 1, 1, text, hint)])
-    return replace(new, listen=running.listen, admin=running.admin, data=running.data)
+    return replace(
+        new,
+        listen=running.listen,
+        admin=running.admin,
+        store=running.store,
+        data=running.data,
+        node=running.node,
+        spool=running.spool,
+    )
 
 
 def said(keys: tuple[str, ...]) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from router.config.model import Address, Config, Destination
 from router.errors import TemporaryFailure
+from router.location import SqliteAt
 from router.matching import Condition
 from router.plugin import Delivery, Plugin, Secret, Settings, Template, setting
 from router.reload.link import Link
@@ -99,6 +100,7 @@ def main() -> int:
         version="1",
         listen=Address("127.0.0.1", 0),
         admin=Address("127.0.0.1", 0),
+        store=SqliteAt(here),
         data=here,
         timezone=UTC,
         region=None,

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from router.authentication import Allow, Basic, Hmac, Token
 from router.config import Address, Config, Source
 from router.inbox.writer import InboxWriter
+from router.location import SqliteAt
 from router.routes import Routes
 from router.secret import Secret
 from router.web import make_ingest_app
@@ -46,6 +47,7 @@ def config(folder: Path) -> Config:
         version="1",
         listen=Address("127.0.0.1", 0),
         admin=Address("127.0.0.1", 0),
+        store=SqliteAt(folder),
         data=folder,
         timezone=ZoneInfo("UTC"),
         region=None,

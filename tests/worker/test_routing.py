@@ -15,6 +15,7 @@ from router import clock, matching, samples
 from router.config import Address, Config, Destination, Source
 from router.errors import Fault, StoreError
 from router.inbox import Entry
+from router.location import SqliteAt
 from router.matching import Condition, OneOf, Subject
 from router.plugin import Plugin, Settings
 from router.retry import RetryPolicy
@@ -67,6 +68,7 @@ def config(tmp_path: Path) -> Config:
         version="v1",
         listen=Address("127.0.0.1", 0),
         admin=Address("127.0.0.1", 0),
+        store=SqliteAt(tmp_path / "data"),
         data=tmp_path / "data",
         timezone=ZoneInfo("Europe/London"),
         region="GB",
