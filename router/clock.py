@@ -1,12 +1,39 @@
-"""Moments in and out of text. Everywhere else a moment is seconds since 1970 (UTC), as a float."""
+"""What time it is, and moments in and out of text. Everywhere else a moment is seconds since 1970 (UTC), as a float.
+
+Nodes on one database go by its clock, and not each by its own: what one has stamped another compares with. So a node
+hears the time from the database again and again, and in between counts on by the clock of its machine that nobody
+sets. All processes of a daemon go by what any of them has heard, the senders too, which never speak with a database.
+"""
 
 from __future__ import annotations
 
+import math
+import mmap
 import time
 from datetime import UTC, datetime, tzinfo
 
-#: The only readers of the machine's clock that other modules may be given.
-now = time.time
+# Shared with every process that is forked from here on: by how much the followed clock is ahead of the monotonic one,
+# which on Linux is the same in all processes of a machine. Eight bytes at one address are read and written at once.
+_ahead = memoryview(mmap.mmap(-1, 8)).cast("d")
+_ahead[0] = math.nan
+
+
+def now() -> float:
+    """Return the present moment by the clock that is followed: the machine's own, until ``follow`` names another."""
+    ahead = _ahead[0]
+    return time.time() if math.isnan(ahead) else ahead + time.monotonic()
+
+
+def follow(moment: float | None, within: float = 0.0) -> None:
+    """Take *moment*, known to be right *within* so many seconds, for now, in all processes that share this clock.
+
+    What is followed already is left alone where *moment* does not contradict it. None: follow the machine's own again.
+    """
+    if moment is None:
+        _ahead[0] = math.nan
+    # Not a number is never near: what is followed for the first time is taken as it is.
+    elif not abs(moment - now()) <= within or math.isnan(_ahead[0]):
+        _ahead[0] = moment - time.monotonic()
 
 
 def parse(text: str) -> float:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+
+from router.clock import now
 from router.commands import Commands
 from router.commands.file import CommandFile
 from router.config import Config
@@ -12,6 +15,7 @@ from router.intake import Intake
 from router.intake.files import FileIntake
 from router.location import PostgresAt
 from router.store import Reading, Store
+from router.store.nodes import Alone, Membership
 from router.store.sqlite.file import NAME
 from router.store.sqlite.reading import SqliteReading
 from router.store.sqlite.store import SqliteStore
@@ -27,6 +31,38 @@ def open_store(config: Config) -> Store:
 
         return PostgresStore.open(config.store, node=config.node or "")
     return SqliteStore.open(config.data)
+
+
+def prepare(config: Config, store: Store, *, delivers: bool) -> bool:
+    """Get *store* ready for a daemon that is about to start; return whether it may carry out operators' commands yet.
+
+    Raises StoreError, and RouterError where another node that lives has this one's name.
+    """
+    if not isinstance(config.store, PostgresAt):
+        return True
+    from router.store.postgres import clock, heartbeat, locks  # noqa: PLC0415 - see below
+    from router.store.postgres.store import PostgresStore  # noqa: PLC0415 - see below
+
+    assert isinstance(store, PostgresStore)  # noqa: S101 - it was opened by this configuration
+    clock.follow(store.session.execute)
+    heartbeat.refuse_taken(store.session, heartbeat.Daemon.here(config.node or "", delivers=delivers, pid=os.getpid()))
+    store.get_ready(now())
+    # Where another node leads, it is the one; the lock goes with this session.
+    row = store.session.execute("SELECT pg_try_advisory_lock(%s, %s)", (locks.LOCKS, locks.LEADER)).fetchone()
+    return row is not None and bool(row[0])
+
+
+def membership(config: Config, store: Store, *, daemon: int) -> Membership:
+    """Return the place among other nodes of the worker of *config*, whose supervisor is the process *daemon*."""
+    if not isinstance(config.store, PostgresAt):
+        return Alone()
+    from router.store.postgres import heartbeat  # noqa: PLC0415 - see below
+    from router.store.postgres.nodes import Nodes  # noqa: PLC0415 - see below
+    from router.store.postgres.store import PostgresStore  # noqa: PLC0415 - see below
+
+    assert isinstance(store, PostgresStore)  # noqa: S101 - it was opened by this configuration
+    itself = heartbeat.Daemon.here(config.node or "", delivers=True, pid=daemon)
+    return Nodes(store, heartbeat.Heartbeat(store.session, itself), gone=heartbeat.GONE)
 
 
 def open_reading(config: Config) -> Reading:

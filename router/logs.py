@@ -14,6 +14,8 @@ from typing import Any
 
 from pydantic_core import to_json
 
+from router import clock
+
 _COLOURS = {"error": "\x1b[31m", "warning": "\x1b[33m", "good": "\x1b[32m", "quiet": "\x1b[2m"}
 _PLAIN = "\x1b[0m"
 #: A write of this size to a pipe is one piece, so that lines of several processes never mix.
@@ -44,7 +46,7 @@ class Log:
         if self._text:
             self._lines.append(self._as_text(word, text, level, tone))
         else:
-            line = {"at": round(time.time(), 3), "level": level, "process": self.process, "what": word, **fields}
+            line = {"at": round(clock.now(), 3), "level": level, "process": self.process, "what": word, **fields}
             line["text"] = text
             self._lines.append(to_json(line, fallback=str) + b"\n")
 

@@ -7,7 +7,6 @@ behind; the admin listener adds them up. Everything that can be asked of the sto
 from __future__ import annotations
 
 import os
-import time
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from router import clock
 from router.disk import Sizes
 from router.store import Reading, State
 
@@ -254,7 +254,7 @@ class _StoreGauges:
         oldest = GaugeMetricFamily("callrouter_oldest_event_seconds", "Age of the oldest event kept.")
         reading = self._reading()
         if reading is not None:
-            now = time.time()
+            now = clock.now()
             try:
                 for row in reading.destinations():
                     waiting = sum(count for state, count in row.counts.items() if state < State.DELIVERED)

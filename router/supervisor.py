@@ -19,6 +19,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn, Protocol
 
+from router import clock
+
 #: Seconds before a crashed child is started again: the first wait, and the longest.
 FIRST_WAIT, LONGEST_WAIT = 0.1, 30.0
 #: A child that lived this many seconds starts with the first wait again.
@@ -184,7 +186,7 @@ class Supervisor:
             self._back_off(child)
             self.say(f"{child.part.name} cannot be started now ({ex.strerror}); trying again")
             return
-        child.pid, child.started_at, child.began = pid, time.time(), time.monotonic()
+        child.pid, child.started_at, child.began = pid, clock.now(), time.monotonic()
         child.part.in_parent()
 
     def _fork(self, part: Part) -> int:

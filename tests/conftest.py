@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from router import clock
+
 if TYPE_CHECKING:
     from tests.harness.postgres import Server
 
@@ -27,3 +29,10 @@ def postgres_url(postgres_server: Server) -> Iterator[str]:
     url = postgres_server.create_database()
     yield url
     postgres_server.drop_database(url)
+
+
+@pytest.fixture(autouse=True)
+def own_clock() -> Iterator[None]:
+    """Each test begins by the clock of the machine, whatever the one before has followed."""
+    yield
+    clock.follow(None)

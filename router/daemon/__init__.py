@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import gc
 import os
-import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from router import __version__, logs
+from router import __version__, clock, logs
 from router.config import Config, load
 from router.daemon.notify import Notifier
 from router.daemon.parts import AdminPart, IngestPart, SenderPart, Wiring, WorkerPart
@@ -45,7 +44,7 @@ def run(config_path: Path, roles: Collection[str] = (INGEST, WORKER)) -> int:
         prepare_store(config, log)
     metrics = Metrics(config.data / "metrics" / "-".join(sorted(roles)))
     senders = max(1, len(os.sched_getaffinity(0)))
-    wiring = Wiring(config, metrics, senders=senders, listeners=listeners, started_at=time.time())
+    wiring = Wiring(config, metrics, senders=senders, listeners=listeners, started_at=clock.now())
     addresses = {name: address(sock) for name, sock in listeners.items()}
     state = StateFile(config, roles, addresses, wiring.started_at)
     reloading = Reloading(wiring, state, log, roles)

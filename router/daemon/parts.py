@@ -6,15 +6,14 @@ import contextlib
 import os
 import signal
 import socket
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from router import logs
+from router import clock, logs
 from router.config import Config
 from router.disk import sizes
-from router.engine import intake, open_commands, open_inbox, open_reading, open_store
+from router.engine import intake, membership, open_commands, open_inbox, open_reading, open_store
 from router.inbox.room import Room
 from router.metrics import InUse, Metrics, Policy
 from router.reload import answer
@@ -120,7 +119,7 @@ class IngestPart(_Following):
 
             def not_ready() -> list[str]:
                 problem = inbox.problem()
-                return [*([problem] if problem else []), *readiness(used.config, time.time())]
+                return [*([problem] if problem else []), *readiness(used.config, clock.now())]
 
             return make_ingest_app(lambda: used.config, inbox, metrics, not_ready)
 
@@ -148,7 +147,7 @@ class AdminPart(_Following):
                     lambda: sizes(data),
                     _policy(used.config),
                 ),
-                lambda: readiness(used.config, time.time()),
+                lambda: readiness(used.config, clock.now()),
             )
 
         serve(make_app, self._wiring.listeners["admin"], graceful_timeout=2, on_worker_start=_watch(lifeline))
@@ -201,6 +200,7 @@ class WorkerPart(_Following):
                 number=wiring.number,
                 daemon=wiring.started_at,
                 end=self._end_daemon,
+                membership=membership(wiring.config, store, daemon=self._supervisor),
             )
             return worker.run()
         finally:

@@ -10,9 +10,10 @@ import time
 from collections.abc import Collection
 from pathlib import Path
 
+from router import clock
 from router.config import Address, Config
 from router.disk import out_of_reach
-from router.engine import open_commands, open_store
+from router.engine import open_commands, open_store, prepare
 from router.errors import AlreadyRunning, ConfigError, RouterError
 from router.logs import Log
 from router.worker.fitting import changed_since_paused, former_names, paused, stranded
@@ -95,24 +96,26 @@ def prepare_store(config: Config, log: Log) -> None:
     """Bring the store up to date and refuse a configuration that would strand deliveries."""
     store = open_store(config)
     try:
+        obeys = prepare(config, store, delivers=True)
         orders = Orders(store, Routing(store, config), config, log, open_commands(config, store))
         with store.transaction():
             store.know(config.destinations, former_names(config))
             # A daemon that will not start must still hear `give-up`: it is how an operator gets it to start.
             position = store.cursors().get(CURSOR, 0)
-            while position != (position := orders.obey(position, time.time())):
+            while obeys and position != (position := orders.obey(position, clock.now())):
                 pass
 
         def go_on() -> None:
             with store.transaction():
-                orders.go_on(time.time())
+                orders.go_on(clock.now())
 
-        orders.hurry(go_on, lambda: stranded(store, config), float("inf"))
+        if obeys:
+            orders.hurry(go_on, lambda: stranded(store, config), float("inf"))
         log.flush()
         if problems := stranded(store, config):
             raise ConfigError(problems)
         for name in changed_since_paused(config, paused(config)):
-            store.resume(name, time.time())
+            store.resume(name, clock.now())
             log.say("daemon", f"{name}: its settings have changed since it was paused; sending again")
     finally:
         store.close()

@@ -9,6 +9,7 @@ import time
 from collections.abc import Collection
 from typing import Protocol
 
+from router import clock
 from router.config import Config, load, render
 from router.daemon.parts import Wiring
 from router.daemon.preparation import WORKER
@@ -77,7 +78,7 @@ class Reloading:
         else:
             ok, problems, restart = True, new.warnings, fixed.waits_for_restart(new, running)
             text = self._use(config, restart)
-        self._say(Answer(os.getpid(), time.time(), began, ok, str(path), self._wiring.config.version, text,
+        self._say(Answer(os.getpid(), clock.now(), began, ok, str(path), self._wiring.config.version, text,
                          problems, restart))  # fmt: skip
 
     def _move(self, config: Config, processes: Processes) -> None:

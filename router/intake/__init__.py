@@ -23,5 +23,8 @@ class Intake(Protocol):
     def sweep(self) -> None:
         """Remove what is done with, in a transaction of its own. Raises StoreError."""
 
+    def until_look(self) -> float:
+        """Return after how many seconds to look though nobody has rung: others may have put something in."""
+
     def close(self) -> None:
         """Let go of everything."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,9 @@ from router.errors import Fault
 from router.inbox import Entry
 from router.store.postgres.rows import Rows
 from router.store.postgres.store import PostgresStore
+
+#: Seconds between two looks, at least and at most.
+_POLL = (0.1, 0.25)
 
 # A look into each share along the key, never beyond a number: numbers are committed out of order.
 _READ = """
@@ -45,6 +49,10 @@ class SharedIntake:
 
     def sweep(self) -> None:
         """A row goes in the transaction that routes it."""
+
+    def until_look(self) -> float:
+        """Other nodes put in as well; at random, so that the nodes do not all ask at once."""
+        return random.uniform(*_POLL)  # noqa: S311 - nothing depends on it
 
     def close(self) -> None:
         """The session is the store's."""

@@ -14,12 +14,15 @@ from typing import Any
 from router.inbox import NewEntry
 from router.location import PostgresAt
 from router.shares import share_of
+from router.store.postgres import clock
 from router.store.postgres.connection import connect, refusal
 from router.store.postgres.rows import Rows
 from router.store.postgres.session import Session
 
 #: Seconds an event's sender may wait, less what it takes to answer: a database that takes longer is away.
 PATIENCE = 0.8
+#: Seconds between two looks at the database's clock, by which events are stamped.
+FOLLOW = 5.0
 #: Seconds to wait for a connection; libpq counts whole ones, two at least.
 CONNECT = 2
 
@@ -42,10 +45,14 @@ class SharedShelf:
         self._at, self._node = at, node
         self._watchdog = Watchdog()
         self._session: Session | None = None
+        self._next_follow = 0.0
 
     def append(self, entries: Sequence[NewEntry]) -> None:
         """Implement ``Shelf``."""
         put(self.session(), entries, self._watchdog)
+        if (now := time.monotonic()) >= self._next_follow:
+            self._next_follow = now + FOLLOW
+            clock.follow(self.session().execute)
 
     def session(self) -> Session:
         """Return the session, with a connection; raises StoreError."""

@@ -9,6 +9,8 @@ import zlib
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from router.shares import Place
+
 
 class Job(NamedTuple):
     """One attempt to make. Plain values only, so that it crosses processes as it is."""
@@ -33,6 +35,15 @@ class Job(NamedTuple):
 
 #: The attempt number of a job that is none: it asks for the jobs of its destination that wait.
 RECALL = 0
+
+
+#: And the one of a job that says into how many parts every limit is divided now.
+DIVIDED = -1
+
+
+def divided(place: Place) -> Job:
+    """Return what tells a sender which part of every limit is its node's from now on."""
+    return Job(place.index, DIVIDED, "", None, "", "", float(place.count), b"", "", (), None)
 
 
 def recall(destination: str) -> Job:

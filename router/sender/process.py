@@ -14,12 +14,13 @@ from functools import partial
 from router.config.model import Config, Destination
 from router.reload.follower import Follower
 from router.reload.link import Link
-from router.sender import RECALL, Job, Outcome, Share
+from router.sender import DIVIDED, RECALL, Job, Outcome, Share
 from router.sender.attempt import Attempt, Attempts, released
 from router.sender.batches import Batches
 from router.sender.begun import Begun, memory
 from router.sender.frames import Decoder, encode
 from router.sender.lanes import Lane
+from router.shares import WHOLE, Place
 
 #: Between two looks at lanes whose jobs wait, in seconds; also the longest an outcome waits for company.
 TICK = 0.005
@@ -114,6 +115,7 @@ class _Sender:
         self._follower = Follower(reload, config, number=number, use=self._use)
         self._sock = sock
         self._share = share
+        self._place = WHOLE
         self._decoder = Decoder(Job)
         self._reports = _Reports(sock, begun)
         self._lanes: dict[str, Lane] = {}
@@ -184,6 +186,9 @@ class _Sender:
         for job in jobs:
             if job.attempt == RECALL:
                 recalled.add(job.destination)
+            elif job.attempt == DIVIDED:
+                # What came before it in the same frame is given back: it was claimed by other parts.
+                self._divide(Place(job.delivery_id, int(job.received_at)))
             else:
                 by_destination.setdefault(job.destination, []).append(job)
         for name, some in by_destination.items():
@@ -211,14 +216,23 @@ class _Sender:
         return lane
 
     def _limit(self, destination: Destination) -> int:
-        return 0 if destination.disabled else self._share.threads(destination.name, destination.concurrency)
+        part = self._place.part(destination.concurrency)
+        return 0 if destination.disabled else self._share.threads(destination.name, part)
 
     def _kept(self, destination: Destination) -> int:
-        return self._share.kept(destination.name, destination.concurrency)
+        return self._share.kept(destination.name, self._place.part(destination.concurrency))
+
+    def _divide(self, place: Place) -> None:
+        if place != self._place:
+            self._place = place
+            self._serve(self._config)
 
     def _use(self, config: Config, _: int) -> None:
         """Serve by *config*. Every plugin is made anew: what it was made of may have changed behind an equal text."""
         self._config = config
+        self._serve(config)
+
+    def _serve(self, config: Config) -> None:
         for name, lane in list(self._lanes.items()):
             destination = config.destinations.get(name)
             if destination is not None and (limit := self._limit(destination)) > 0:

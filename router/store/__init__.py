@@ -274,6 +274,9 @@ class Store(AlertStore, Operating, Upkeep, Protocol):
     def readmitted(self, quarantine_id: int, now: float) -> None:
         """Remember that the body became an event after all."""
 
+    def pass_on(self, source: str, call_id: str, body: bytes, received_at: float) -> bool:
+        """Leave an event to the node that routes its call; return False, doing nothing, where that is this one."""
+
     # Deliver ---------------------------------------------------------------------------------------------
 
     def claim(
@@ -308,6 +311,9 @@ class Store(AlertStore, Operating, Upkeep, Protocol):
 
         That is the earliest READY delivery of a destination that is not paused, or ``end_due_at`` of a call.
         """
+
+    def get_ready(self, now: float) -> None:
+        """Make what the days to come need, where the store keeps days apart. Raises StoreError."""
 
     def close(self) -> None:
         """Release the database; the store is not used afterwards."""

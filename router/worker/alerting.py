@@ -47,8 +47,10 @@ class Alerting:
     Everything is to be called inside a transaction of the store. When that is rolled back, ``forget`` must follow.
     """
 
-    def __init__(self, store: Store, config: Config, now: float) -> None:
+    def __init__(self, store: Store, config: Config, now: float, *, node: str = "") -> None:
+        """Decide for *node*; without a name there is no other, and what is known is known here."""
         self._store = store
+        self._node = node
         self._config = config
         self._concerns: dict[tuple[str, str], Concern] | None = None
         # What had to wait while no worker ran is given the time to be sent.
@@ -60,16 +62,21 @@ class Alerting:
         self._concerns = None
         self._told.clear()
 
-    def follow(self, turn: Turn, now: float, lag: float, watch: ClockWatch) -> None:
+    def follow(self, turn: Turn, now: float, lag: float, watch: ClockWatch, *, leads: bool = True) -> None:
         """Make the alerts that follow from what *turn* has done, and at a tick from how things stand.
 
-        *lag* is how far routing is behind, in seconds.
+        *lag* is how far routing is behind, in seconds. Of nodes one *leads*, and looks at what is the same for all.
         """
         if not self._config.alerts.to:
             return
+        if self._node:
+            # Another node may have told of it since: the store is asked, and nobody else tells meanwhile.
+            self._concerns = None
         self._hear(turn, now)
-        if turn.ticked:
+        if turn.ticked and leads:
             self._look(now, lag, watch)
+        elif turn.ticked and self._is_time(now):
+            self._look_at_the_disk(now)
 
     def told(self) -> list[Alert]:
         """Return the alerts made since the last call. They are in the store, with their deliveries."""
@@ -101,8 +108,7 @@ class Alerting:
             self._holds("clock", "", f"it jumped {'forward' if off > 0 else 'back'} by {spell(abs(off))}", now)
         if any(what == "paused" and not one.over for (what, _), one in self._known.items()):
             self._look_at_pauses(now)
-        if now >= self._next_look or now < self._next_look - LOOK:
-            self._next_look = now + LOOK
+        if self._is_time(now):
             self._look_at_the_disk(now)
             # While the clock is off, nobody knows how long anything has waited.
             if right:
@@ -110,6 +116,13 @@ class Alerting:
         for one in list(self._known.values()):
             if self._is_due(one, now) and (one.over or one.what in _HAPPEN):
                 self._close_window(one, now)
+
+    def _is_time(self, now: float) -> bool:
+        """Whether to look at what costs more than a look; True once for each ``LOOK``."""
+        if self._next_look - LOOK <= now < self._next_look:
+            return False
+        self._next_look = now + LOOK
+        return True
 
     # What goes on ----------------------------------------------------------------------------------------
 
@@ -201,9 +214,9 @@ class Alerting:
             return
         free, limit = usage.free / max(1, usage.total), self._config.alerts.disk
         if free < limit:
-            self._holds("disk", "", f"{free:.1%} is free, less than {limit:.0%}", now)
+            self._holds("disk", self._node, f"{free:.1%} is free, less than {limit:.0%}", now)
         elif free >= limit * _ROOM:
-            self._ends("disk", "", now)
+            self._ends("disk", self._node, now)
 
     # Telling ---------------------------------------------------------------------------------------------
 

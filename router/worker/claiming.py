@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from router.config import Config
 from router.config.model import Destination
 from router.sender.batches import TIMES_LONGER
+from router.shares import WHOLE, Place
 from router.store import Attempt, Claim, Owed, Store
 from router.worker.alerting import terms
 from router.worker.breaker import CLOSED, Breaker, says_it_is_ill
@@ -46,6 +47,7 @@ class Claiming:
         now: float,
         before: Claiming | None = None,
         names: Mapping[str, str] | None = None,
+        place: Place = WHOLE,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config, self._store, self._senders, self._suspects = config, store, senders, suspects
@@ -56,7 +58,7 @@ class Claiming:
         buckets = before.limits.buckets if before else {}
         new = names or {}
         self.limits: Limits = Limits(
-            config, count, now, {new.get(name, name): bucket for name, bucket in buckets.items()}
+            config, count, now, {new.get(name, name): bucket for name, bucket in buckets.items()}, place
         )
         #: Destination → its breaker, where it has one. The clock of breakers is the monotonic one.
         self.breakers = {name: Breaker(one.breaker) for name, one in config.destinations.items() if one.breaker}
@@ -125,7 +127,7 @@ class Claiming:
         if limit <= 0:
             return []
         rooms = self.limits.rooms(
-            destination.concurrency,
+            self.limits.concurrency[name],
             self._senders.in_hand(name),
             self._senders.retries(name),
             batch=destination.plugin.batch_size,
@@ -212,6 +214,11 @@ class Claiming:
         elif (since := breaker.answered()) is not None:
             self.closed.append((name, now - since))
         return present
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is out that was claimed under other slots."""
+        return not self._out
 
     def undo(self, claims: list[Claim]) -> None:
         """Take in that these were claimed in a transaction that was undone."""

@@ -88,7 +88,7 @@ class Errands:
     def _readmit(self, one: Errand, now: float) -> str | None:
         ids, more = _slice(one, one.command.arguments["quarantined"])
         found = [routed for number in ids if (routed := self._routing.readmit(number, now)) is not None]
-        self.readmitted += found
+        self.readmitted += [routed for routed in found if not routed.passed_on]
         one.add(done=len(found), asked=len(ids))
         if more:
             return None

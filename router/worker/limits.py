@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from router.config import Config
+from router.config.model import Destination
 from router.sender import Share, kept
+from router.shares import WHOLE, Place
 from router.units import Rate
 
 #: Beyond what is being sent, this many deliveries wait with the senders, so that none of them idles for a turn.
@@ -124,9 +126,21 @@ class Rooms(NamedTuple):
 class Limits:
     """The shares and buckets of all destinations of a configuration."""
 
-    def __init__(self, config: Config, senders: int, now: float, before: Mapping[str, Bucket] | None = None) -> None:
-        """Begin with what is left in the buckets *before*, by the names that destinations have now."""
+    def __init__(
+        self,
+        config: Config,
+        senders: int,
+        now: float,
+        before: Mapping[str, Bucket] | None = None,
+        place: Place = WHOLE,
+    ) -> None:
+        """Begin with what is left in the buckets *before*, by the names that destinations have now.
+
+        *place* says which part of every limit is this node's.
+        """
         self._before = before or {}
+        #: Destination → how many attempts at once this node may make.
+        self.concurrency: dict[str, int] = {}
         #: Destination → the senders that have a part in its concurrency.
         self.shares: dict[str, list[int]] = {}
         #: The same for attempts that are not first ones: some senders may keep all their slots for those.
@@ -135,15 +149,16 @@ class Limits:
         self.slots: dict[str, list[int]] = {}
         shares = [Share(index, senders) for index in range(senders)]
         for name, destination in config.destinations.items():
-            slots = [0 if destination.disabled else one.threads(name, destination.concurrency) for one in shares]
-            first = [one.kept(name, destination.concurrency) for one in shares]
+            part = self.concurrency[name] = 0 if _nothing(destination, place) else place.part(destination.concurrency)
+            slots = [one.threads(name, part) for one in shares]
+            first = [one.kept(name, part) for one in shares]
             self.slots[name] = slots
             self.shares[name] = [index for index in range(senders) if slots[index]]
             self.retries[name] = [index for index in range(senders) if slots[index] > first[index]]
         self.buckets = {
-            name: self._bucket(name, destination.rate, now)
+            name: self._bucket(name, _part(destination.rate, place), now)
             for name, destination in config.destinations.items()
-            if destination.rate
+            if destination.rate and self.concurrency[name]
         }
 
     def _bucket(self, name: str, rate: Rate, now: float) -> Bucket:
@@ -159,3 +174,12 @@ class Limits:
     def until_rate(self, now: float, most: float) -> float:
         """Return the seconds until a bucket allows more, *most* where none holds anything up."""
         return min((bucket.next_at() - now for bucket in self.buckets.values()), default=most)
+
+
+def _part(rate: Rate, place: Place) -> Rate:
+    return Rate(place.part(rate.count), rate.seconds)
+
+
+def _nothing(destination: Destination, place: Place) -> bool:
+    """Whether this node sends nothing to *destination*: it is off, or its rate is so low that others have all of it."""
+    return destination.disabled is not None or bool(destination.rate and not place.part(destination.rate.count))

@@ -6,14 +6,15 @@ logged and finished inbox segments deleted, so that a crash at any point repeats
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from router import clock
+from router import __version__, clock
 from router.commands import Commands
 from router.config import Config
 from router.errors import StoreError
@@ -24,6 +25,7 @@ from router.reload.follower import Follower
 from router.reload.link import Link
 from router.sender import Outcome
 from router.store import Attempt, Claim, Owed, Store
+from router.store.nodes import Alone, Membership
 from router.units import spell
 from router.worker import report
 from router.worker.alerting import Alerting, terms
@@ -46,6 +48,8 @@ SHORTEST_TURN = 0.010
 TICK = 1.0
 #: Seconds before a store that refused is asked again.
 STORE_PAUSE = 1.0
+#: Seconds without the store after which senders are to begin nothing more of what they have.
+SILENT = 5.0
 #: Seconds to claim nothing while the senders follow in a reload, or until the supervisor says that they have.
 FOLLOWING = 5.0
 #: Seconds that a reload waits for a `give-up` of what keeps a destination.
@@ -90,15 +94,19 @@ class Worker:
         store_pause: float = STORE_PAUSE,
         daemon: float | None = None,
         end: Callable[[], None] = lambda: None,
+        membership: Membership | None = None,
     ) -> None:
         """Work by *config*, that of reload *number*, and hear over *reload* of others.
 
-        *end* ends the whole daemon, the one that was started at *daemon*.
+        *end* ends the whole daemon, the one that was started at *daemon*. *membership* is this node's among others.
         """
         self.config, self.store, self.log, self.metrics = config, store, log, metrics
-        self.owner = f"{os.getpid()}-{time.time_ns():x}"
+        self.membership = membership or Alone()
+        node = self.membership.name
+        #: Begins with the node, whose next worker knows by it what this one has left behind.
+        self.owner = f"{node}/{os.getpid()}-{time.time_ns():x}"
         self.routing = Routing(store, config)
-        self.alerting = Alerting(store, config, clock.now())
+        self.alerting = Alerting(store, config, clock.now(), node=node)
         self.commands = commands
         self.orders = Orders(store, self.routing, config, log, self.commands, daemon=daemon)
         self._daemon, self._end = daemon, end
@@ -109,16 +117,16 @@ class Worker:
         self.wires = Wires(config.data, control, reload)
         self.senders = self.wires.senders
         self.suspects = Suspects()
-        self.claiming = Claiming(
-            config, store, self.senders, self.suspects, owner=self.owner, count=senders, now=clock.now()
-        )
+        self._sender_count = senders
+        self.claiming = self._claiming(config, None, {})
+        self.senders.divide(self.membership.place)
         self.follower = Follower(reload, config, number=number, use=self._move_to, done=self._everybody_moved)
-        self._reload, self._sender_count = reload, senders
+        self._reload = reload
         self._claim_from = 0.0
         self.watch = ClockWatch(clock.now())
         self._clock_is_right = True
         self._store_pause = store_pause
-        self._stopping = False
+        self._stopping = self._stood_down = False
         self._lag = 0.0
         #: On the monotonic clock: a wall clock that was set back would put off ticks for hours.
         self._next_tick = self._next_renewal = 0.0
@@ -137,6 +145,8 @@ class Worker:
             if more and (rest := SHORTEST_TURN - (time.monotonic() - began)) > 0:
                 time.sleep(rest)
         self.turn()
+        with contextlib.suppress(StoreError):
+            self.membership.leave()
         self.close()
         return 0
 
@@ -163,11 +173,48 @@ class Worker:
         except StoreError:
             # The turn that follows meets the same, and says it.
             return self._store_pause
-        wait = min(self._next_tick - time.monotonic(), self.upkeep.forgetting.until_next())
+        wait = min(
+            self._next_tick - time.monotonic(),
+            self.upkeep.forgetting.until_next() if self.membership.leads else TICK,
+            self.membership.until_next,
+            self.intake.until_look(),
+        )
         if due is not None and not self._stopping:
             # A delivery that is due and was not claimed waits for room or rate, which come with other news.
             wait = min(wait, due - now) if due > now else min(wait, self.claiming.limits.until_rate(now, TICK))
         return max(0.0, wait)
+
+    # The others ------------------------------------------------------------------------------------------
+
+    def _mind_the_others(self) -> None:
+        """Say that this node lives, and follow what has changed among all; raises StoreError."""
+        if self._stopping and not self._stood_down:
+            self._stood_down = True
+            self.membership.stand_down()
+        if self.membership.until_next > 0:
+            return
+        place, led = self.membership.place, self.membership.leads
+        about = {
+            "version": __version__,
+            "config": self.config.version,
+            "in_hand": self.senders.total,
+            "lag": round(self._lag, 3),
+        }
+        if self.membership.tend(about, settled=self.claiming.settled):
+            # Whoever routed these calls until now knows more of them.
+            self.routing.forget()
+        if self.membership.leads and not led:
+            self.orders.forget()
+        if self.membership.place != place:
+            self.claiming = self._claiming(self.config, self.claiming, {})
+            self.senders.divide(self.membership.place)
+
+    def _wait_for_the_store(self) -> None:
+        if self.membership.silence > SILENT:
+            # The others will take this node for gone: what it has not begun they may begin.
+            for name in self.config.destinations:
+                self.senders.recall(name)
+        time.sleep(self._store_pause)
 
     # One turn --------------------------------------------------------------------------------------------
 
@@ -177,6 +224,7 @@ class Worker:
         began = time.perf_counter()
         turn = Turn()
         try:
+            self._mind_the_others()
             with self.store.transaction():
                 self._take(turn, pending, clock.now())
         except StoreError as ex:
@@ -188,7 +236,7 @@ class Worker:
             self._position = None
             if not self.upkeep.make_room(ex):
                 self.log.say("store", f"{ex}; trying again", level="error")
-                time.sleep(self._store_pause)
+                self._wait_for_the_store()
             return True
         self._pending = []
         self._after(turn, time.perf_counter() - began)
@@ -203,12 +251,12 @@ class Worker:
             self._record(turn, ended, now)
         if tick:
             self._tick(turn, now)
-        if self.orders.busy:
+        if self.membership.leads and self.orders.busy:
             turn.routed += [(routed, now) for routed in self.orders.go_on(now)]
             turn.ordered = self.orders.busy
         if not self._stopping:
             self._route(turn, found, now)
-        self.alerting.follow(turn, now, self._lag, self.watch)
+        self.alerting.follow(turn, now, self._lag, self.watch, leads=self.membership.leads)
         self._claim(turn, now)
 
     def _look_at_the_clock(self, now: float) -> None:
@@ -253,14 +301,17 @@ class Worker:
         turn.ticked = True
         if self._position is None:
             self._position = self.store.cursors().get(CURSOR, 0)
-        self._position = self.orders.obey(self._position, now)
+        if self.membership.leads:
+            self._position = self.orders.obey(self._position, now)
+        else:
+            self._position = self.orders.watch(self._position, self.store.cursors().get(CURSOR, 0))
         if beat >= self._next_renewal:
             self._next_renewal = beat + RENEW_EVERY
             self.store.renew(self.owner, now + self.claiming.lease)
             self._settle_lapsed(turn, now, now)
 
-    def _settle_lapsed(self, turn: Turn, before: float, now: float) -> None:
-        for lapsed in self.store.lapsed(before, MOST_ENTRIES):
+    def _settle_lapsed(self, turn: Turn, before: float, now: float, *, owners: str | None = None) -> None:
+        for lapsed in self.store.lapsed(before, MOST_ENTRIES, owners=owners):
             destination = self.config.destinations.get(lapsed.destination)
             if destination is None:
                 continue
@@ -296,8 +347,22 @@ class Worker:
         until = entries[-1].received_at if len(entries) == MOST_ENTRIES else now
         turn.routed += [(routed, now) for routed in self.routing.end_calls(until, silent=self._clock_is_right)]
 
+    def _claiming(self, config: Config, before: Claiming | None, names: Mapping[str, str]) -> Claiming:
+        return Claiming(
+            config,
+            self.store,
+            self.senders,
+            self.suspects,
+            owner=self.owner,
+            count=self._sender_count,
+            now=clock.now(),
+            before=before,
+            names=names,
+            place=self.membership.place,
+        )
+
     def _claim(self, turn: Turn, now: float) -> None:
-        if self._stopping or time.monotonic() < self._claim_from:
+        if self._stopping or time.monotonic() < self._claim_from or not self.membership.may_claim:
             return
         claims, unmade = self.claiming.claim(now, clock_is_right=self._clock_is_right)
         turn.claims += claims
@@ -328,7 +393,8 @@ class Worker:
                 in_hand=self.senders.total,
                 breakers=self.claiming.standings(now),
             )
-        self.upkeep.forget(self.config, self._position or 0, now, believed=self._clock_is_right)
+        if self.membership.leads:
+            self.upkeep.forget(self.config, self._position or 0, now, believed=self._clock_is_right)
         self.log.flush()
         if self.orders.take_end():
             self._end()
@@ -348,21 +414,11 @@ class Worker:
             self.log.say("daemon", f"{name}: its settings have changed since it was paused; sending again")
         # From here on it is decided, and nothing may fail.
         self.config, self.routing, self.orders = config, routing, orders
-        self.alerting = Alerting(self.store, config, clock.now())
+        self.alerting = Alerting(self.store, config, clock.now(), node=self.membership.name)
         self.senders.rename(names)
         for ended in self._pending:
             ended.claim.destination = names.get(ended.claim.destination, ended.claim.destination)
-        self.claiming = Claiming(
-            config,
-            self.store,
-            self.senders,
-            self.suspects,
-            owner=self.owner,
-            count=self._sender_count,
-            now=clock.now(),
-            before=self.claiming,
-            names=names,
-        )
+        self.claiming = self._claiming(config, self.claiming, names)
         # Until the senders have moved, they would send with the settings of before.
         self._claim_from = time.monotonic() + FOLLOWING
 
@@ -377,7 +433,7 @@ class Worker:
         with self.store.transaction():
             while True:
                 before = len(turn.attempts)
-                self._settle_lapsed(turn, float("inf"), clock.now())
+                self._settle_lapsed(turn, float("inf"), clock.now(), owners=f"{self.membership.name}/")
                 if len(turn.attempts) == before:
                     break
             self.alerting.follow(turn, clock.now(), self._lag, self.watch)

@@ -72,6 +72,21 @@ class Orders:
             self._store.move_cursor(CURSOR, position)
         return position
 
+    def watch(self, position: int, upto: int) -> int:
+        """Take in what another node has carried out, from *position* to *upto*, as far as it is about this one."""
+        while position < upto:
+            commands = [command for command in self._commands.after(position) if command.id <= upto]
+            if not commands:
+                return upto
+            for command in commands:
+                self._routing.operators_changed()
+                if command.action in ("pause", "give-up"):
+                    self.recalled.append(str(command.arguments["destination"]))
+                elif command.action == "drain" and command.arguments.get("destination") is None:
+                    self._wanted_to_end |= self._is_meant(command)
+            position = commands[-1].id
+        return position
+
     def go_on(self, now: float) -> list[Routed]:
         """Take steps of what is under way, for ``SLICE`` seconds, in the open transaction; return what was taken in."""
         until = time.monotonic() + SLICE
@@ -164,8 +179,7 @@ class Orders:
     def _drain(self, command: Command, now: float) -> str:
         name = command.arguments.get("destination")
         if name is None:
-            # Not by the clock: the process that reads this may be younger than the daemon that was to end.
-            if self._daemon is None or self._daemon not in command.arguments.get("daemons", ()):
+            if not self._is_meant(command):
                 return "left alone: this daemon was started after it was asked for"
             self._wanted_to_end = True
             return "ending: nothing new is attempted, and what is in flight is finished"
@@ -173,6 +187,10 @@ class Orders:
         self._store.drain(str(name), reason, now)
         self._routing.operators_changed()
         return f"draining {name}: it takes nothing new{self._elsewhere(str(name))}"
+
+    def _is_meant(self, command: Command) -> bool:
+        # Not by the clock: the process that reads this may be younger than the daemon that was to end.
+        return self._daemon is not None and self._daemon in command.arguments.get("daemons", ())
 
     def _silence(self, command: Command, now: float) -> str:
         arguments = command.arguments

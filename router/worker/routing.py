@@ -46,6 +46,8 @@ class Routed:
     #: Its id in quarantine, with the reason in ``faults``; None when it is not there.
     quarantined: int | None = None
     faults: tuple[Fault, ...] = ()
+    #: Another node routes it.
+    passed_on: bool = False
     #: On ``call_ended`` and ``call_corrected`` only.
     outcome: str | None = None
     missed: bool | None = None
@@ -138,7 +140,11 @@ class Routing:
             return None
         try:
             check(row.body, validation=source.validation, accept_types=source.accept_types)
-            routed = self._route(read(row.body, row.source, now), now)
+            event = read(row.body, row.source, now)
+            if self._store.pass_on(event.source, event.call_id, row.body, now):
+                routed = Routed(event.source, event.call_id, event.event_type, passed_on=True)
+            else:
+                routed = self._route(event, now)
         except StoreError:
             raise
         except InvalidEvent:

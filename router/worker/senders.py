@@ -6,9 +6,10 @@ import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from router.sender import Job, Outcome, recall
+from router.sender import Job, Outcome, divided, recall
 from router.sender.begun import Begun, Stage
 from router.sender.frames import Decoder, encode
+from router.shares import WHOLE, Place
 from router.store import Claim
 
 
@@ -45,6 +46,7 @@ class Senders:
     def __init__(self) -> None:
         self.connections: dict[int, Connection] = {}
         self._in_hand: dict[str, int] = {}
+        self._place = WHOLE
         #: Those of them that are no first attempts.
         self._retries: dict[str, int] = {}
 
@@ -52,6 +54,9 @@ class Senders:
         """Use *connection* for the sender with this *index*, which notes in *begun* what it begins."""
         connection.setblocking(False)
         self.connections[index] = Connection(index, connection, begun)
+        if self._place != WHOLE:
+            self.connections[index].unsent += encode([divided(self._place)])
+            self.flush(self.connections[index])
 
     def in_hand(self, destination: str) -> int:
         """How many deliveries of *destination* are with the senders now."""
@@ -109,6 +114,13 @@ class Senders:
             return
         for connection in self.connections.values():
             connection.unsent += encode([recall(destination)])
+            self.flush(connection)
+
+    def divide(self, place: Place) -> None:
+        """Tell every sender, and those that come later, which part of every limit is this node's."""
+        self._place = place
+        for connection in self.connections.values():
+            connection.unsent += encode([divided(place)])
             self.flush(connection)
 
     def able(self, shares: list[int]) -> bool:

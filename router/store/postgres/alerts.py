@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from router.store.alerting import Concern, Waiting
-from router.store.postgres.migrate import LOCKS
+from router.store.postgres.locks import LOCKS, TELLING
 from router.store.postgres.rows import plain
 from router.store.postgres.session import Session
-
-#: Beside ``LOCKS``: of the lock that whoever tells of something holds, from looking until it is kept that it was told.
-TELLING = -2
 
 _COLUMNS = "what, about, since, last_at, told_at, untold, reason, over"
 

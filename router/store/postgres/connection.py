@@ -90,12 +90,19 @@ _UNANSWERED: tuple[tuple[str, str], ...] = (
 
 
 def connect(
-    at: PostgresAt, *, role: str, node: str | None, statement_timeout: float, connect_timeout: int = CONNECT
+    at: PostgresAt,
+    *,
+    role: str,
+    node: str | None,
+    statement_timeout: float,
+    connect_timeout: int = CONNECT,
+    idle: float = 0.0,
 ) -> psycopg.Connection[Any]:
     """Return a connection to *at* that begins no transaction of its own; what it commits is on the server's disk.
 
     *role* and *node* are what the server's tables of its connections say of it (``callrouter/NODE/ROLE``). A statement
-    that takes longer than *statement_timeout* seconds is given up. Raises StoreError.
+    that takes longer than *statement_timeout* seconds is given up, and a connection that is *idle* for so many seconds
+    is ended (0: never). Raises StoreError.
     """
     given = at.parameters()
     name = "/".join(("callrouter", *filter(None, (node, role))))
@@ -108,7 +115,7 @@ def connect(
         raise refusal(ex, at) from None
     try:
         _require(db, at)
-        _settle(db, statement_timeout)
+        _settle(db, statement_timeout, idle)
     except psycopg.Error as ex:
         db.close()
         raise refusal(ex, at) from None
@@ -143,17 +150,23 @@ def _require(db: psycopg.Connection[Any], at: PostgresAt) -> None:
         )
 
 
-def _settle(db: psycopg.Connection[Any], statement_timeout: float) -> None:
+def _settle(db: psycopg.Connection[Any], statement_timeout: float, idle: float) -> None:
     db.execute(
         """
         SELECT set_config('statement_timeout', %(statement)s, false),
                set_config('lock_timeout', %(lock)s, false),
-               set_config('idle_in_transaction_session_timeout', %(idle)s, false),
+               set_config('idle_in_transaction_session_timeout', %(stuck)s, false),
+               set_config('idle_session_timeout', %(idle)s, false),
                -- A server may wait for more than its own disk, for its standbys; it must not wait for less.
                set_config('synchronous_commit', CASE WHEN now IN ('off', 'local') THEN 'on' ELSE now END, false)
           FROM current_setting('synchronous_commit') AS now
         """,
-        {"statement": f"{statement_timeout * 1000:.0f}ms", "lock": f"{PATIENCE}s", "idle": f"{IDLE}s"},
+        {
+            "statement": f"{statement_timeout * 1000:.0f}ms",
+            "lock": f"{PATIENCE}s",
+            "stuck": f"{idle or IDLE:.0f}s",
+            "idle": f"{idle:.0f}s",
+        },
     )
 
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 import psycopg
 
 from router.errors import StoreError
-from router.store.postgres.migrate import LOCKS
+from router.store.postgres.locks import LOCKS, MAKING
 from router.store.postgres.session import Session
 
 #: Seconds.
@@ -22,8 +22,6 @@ DAY = 86_400
 KEPT = ("event", "ended", "attempt")
 #: Days beyond today whose tables are made, so that a leader that fails to for a while is not missed.
 AHEAD = 3
-#: Beside ``LOCKS``: of the lock that keeps the making of tables to one node at a time.
-MAKING = -3
 
 # Whoever waits for a whole table makes everybody behind wait, too: readers are at it for five seconds at most.
 _PATIENCE = "500ms"

@@ -140,8 +140,8 @@ class Deliveries:
         found = self._session.execute(_LAPSED, (now, _beginning(owners or ""), limit)).fetchall()
         if not found:
             return []
-        numbers = [number for number, _ in found]
-        self._lines.lock(call for _, call in found)
+        free = self._lines.try_lock(call for _, call in found)
+        numbers = [number for number, call in found if call in free]
         self._outcomes.foresee(numbers)
         return [_lapsed(row) for row in self._session.execute(_TELL_LAPSED, (numbers, now))]
 

@@ -18,6 +18,9 @@ from router.store.postgres.tally import Tally
 _LOCK = """
 SELECT pg_advisory_xact_lock(number) FROM (SELECT unnest(%s::bigint[]) AS number ORDER BY number) AS sorted
 """
+_TRY_LOCK = """
+SELECT number FROM unnest(%s::bigint[]) AS wanted (number) WHERE pg_try_advisory_xact_lock(number)
+"""
 _LINE = Rows(destination_id="integer", call="bigint", now="float8")
 # One step along an index for each line, however long it is. A head that had to step back keeps the time that its
 # destination asked it to wait for.
@@ -59,6 +62,16 @@ class Lines:
         if wanted:
             self._session.execute(_LOCK, (wanted,))
             self._locked.update(wanted)
+
+    def try_lock(self, calls: Iterable[int | None]) -> set[int | None]:
+        """Lock those of *calls* that nobody else has, and return them, with None: for what can as well wait a turn.
+
+        Nobody waits for anybody here, in whatever order they are locked.
+        """
+        wanted = {call for call in calls if call is not None}
+        if missing := sorted(wanted - self._locked):
+            self._locked.update(number for (number,) in self._session.execute(_TRY_LOCK, (missing,)))
+        return {None, *(wanted & self._locked)}
 
     def go_on(self, lines: Iterable[tuple[int, int, float]]) -> None:
         """Make the first of each line its head: destination, call, and when it is due. None of a line is LEASED."""

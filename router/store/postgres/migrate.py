@@ -13,6 +13,7 @@ from pathlib import Path
 
 from router.errors import StoreError
 from router.store.migration import Migration, migrations, refuse_newer
+from router.store.postgres.locks import LOCKS, MIGRATING
 from router.store.postgres.session import Session
 
 _TABLE = """
@@ -21,9 +22,6 @@ CREATE TABLE callrouter_migration (number integer PRIMARY KEY, name text NOT NUL
 _WORKS_WITH = re.compile(r"^-- Works with format (\d+) and later\.$", re.MULTILINE)
 
 FOLDER = Path(__file__).parent / "migrations"
-#: Of the lock that keeps migrations to one node at a time, and of those the store takes; any other pair would do.
-LOCKS = 0x63616C6C
-MIGRATING = -1
 
 
 def known() -> list[Migration]:

@@ -7,12 +7,12 @@ and at the end. So a turn of the worker costs the same few statements whether it
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from router.calls import Call, Incoming
 from router.errors import Fault, StoreError
 from router.location import PostgresAt
-from router.shares import ALL
+from router.shares import ALL, share_of
 from router.store import (
     Attempt,
     Claim,
@@ -26,7 +26,7 @@ from router.store import (
     SilenceRow,
 )
 from router.store.alerting import Concern, Waiting
-from router.store.postgres import destinations, operator, quarantine
+from router.store.postgres import days, destinations, operator, quarantine
 from router.store.postgres.alerts import Alerts
 from router.store.postgres.calls import Calls
 from router.store.postgres.connection import connect, refusal
@@ -41,6 +41,9 @@ from router.store.postgres.session import Session
 from router.store.postgres.step import question, step
 from router.store.postgres.tally import Tally
 
+#: Seconds after which the server ends a worker's session that says nothing: it asks several times a second while it is
+#: well, and with its session go its shares.
+IDLE = 12.0
 #: Seconds a statement of a worker may take.
 STATEMENT = 30.0
 
@@ -82,7 +85,8 @@ class PostgresStore:
         Raises StoreError when it cannot be used.
         """
         session = Session(
-            lambda: connect(at, role="worker", node=node, statement_timeout=STATEMENT), lambda ex: refusal(ex, at)
+            lambda: connect(at, role="worker", node=node, statement_timeout=STATEMENT, idle=IDLE),
+            lambda ex: refusal(ex, at),
         )
         try:
             migrate(session)
@@ -191,8 +195,10 @@ class PostgresStore:
     @question
     def calls_to_end(self, now: float, stale_before: float, limit: int) -> list[Call]:
         calls = self._calls.to_end(self.shares, now, stale_before, limit)
-        self._lines.lock(self._calls.foresee((call.source, call.call_id) for call in calls))
-        return calls
+        numbers = self._calls.foresee((call.source, call.call_id) for call in calls)
+        free = self._lines.try_lock(numbers)
+        # Another node is ending a delivery of the others just now: they end a turn later.
+        return [call for call in calls if self._calls.number(call.source, call.call_id) in free]
 
     @step
     def add_event(self, event: NewEvent, deliveries: Sequence[NewDelivery], *, now: float) -> int | None:
@@ -369,6 +375,23 @@ class PostgresStore:
     @question
     def forget_commands(self, before: float, place: int, limit: int) -> Forgotten:
         return self._retention.commands(before, place, limit)
+
+    @step
+    def pass_on(self, source: str, call_id: str, body: bytes, received_at: float) -> bool:
+        share = share_of(source, call_id)
+        if share in self.shares:
+            return False
+        self.session.execute(
+            "INSERT INTO inbox (share, received_at, source, remote, body) VALUES (%s, %s, %s, %s, %s)",
+            (share, received_at, source, "callrouter", body),
+        )
+        return True
+
+    @step
+    def get_ready(self, now: float) -> None:
+        # Tables that are in use now are made at the next time; until then what comes is kept beside the days.
+        with suppress(days.Busy):
+            days.make(self.session, now)
 
     def close(self) -> None:
         self.session.close()

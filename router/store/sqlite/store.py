@@ -347,6 +347,11 @@ class SqliteStore:
     def forget_commands(self, before: float, place: int, limit: int) -> Forgotten:
         return self._retention.commands(before, place, limit)
 
+    def pass_on(self, *_: object) -> bool:
+        return False
+
+    def get_ready(self, now: float) -> None: ...
+
     def close(self) -> None:
         self._db.close()
         self._lock.release()

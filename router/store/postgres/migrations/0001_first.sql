@@ -269,15 +269,21 @@ CREATE TABLE silenced (
 );
 CREATE INDEX silenced_delivery ON silenced (delivery_id);
 
--- Who works on this store. A node that has not been heard of for a while is gone.
+-- Who works on this store.
 CREATE TABLE node (
     name text COLLATE "C" NOT NULL PRIMARY KEY,
     -- Grows with every start of any node: tells a node from one before it that had the same name.
     joined bigint GENERATED ALWAYS AS IDENTITY,
+    -- Whether it routes and delivers; else it only takes events in.
+    delivers boolean NOT NULL,
     started_at float8 NOT NULL,
     heard_at float8 NOT NULL,
+    -- When the others gave up hearing from it. Should it come back, it has to join again.
+    gone_at float8,
+    -- It is being stopped: it routes nothing, and ends what it has begun.
+    leaving boolean NOT NULL DEFAULT false,
     -- JSON: what `callrouter nodes` shows of it.
     about text NOT NULL,
-    -- The nodes among which it divides limits, by `joined`; a node that joins waits until all others count it in.
-    among bigint[] NOT NULL
+    -- The nodes among which it divides limits, by `joined`; a node that joins has none, until all others count it in.
+    among bigint[] NOT NULL DEFAULT '{}'
 ) WITH (fillfactor = 50);
