@@ -62,7 +62,7 @@ def membership(config: Config, store: Store, *, daemon: int) -> Membership:
 
     assert isinstance(store, PostgresStore)  # noqa: S101 - it was opened by this configuration
     itself = heartbeat.Daemon.here(config.node or "", delivers=True, pid=daemon)
-    return Nodes(store, heartbeat.Heartbeat(store.session, itself), gone=heartbeat.GONE)
+    return Nodes(store, heartbeat.Heartbeat(store.session, itself, gone=heartbeat.GONE), gone=heartbeat.GONE)
 
 
 def open_reading(config: Config) -> Reading:

@@ -157,7 +157,7 @@ def test_a_move_can_be_repeated_until_a_node_has_worked_on_the_database(folder, 
     assert ask(database, "SELECT count(*) FROM event") == [(second["events"],)]
 
     database.execute(
-        "INSERT INTO node (name, started_at, heard_at, about, among) VALUES ('berlin-1', 1, 1, '{}', '{}')"
+        "INSERT INTO node (name, delivers, started_at, heard_at, about) VALUES ('berlin-1', true, 1, 1, '{}')"
     )
     with pytest.raises(StoreError, match='node "berlin-1" has worked there'):
         moved(folder, at)

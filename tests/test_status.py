@@ -18,7 +18,7 @@ from router.errors import Fault
 from router.inbox import NewEntry
 from router.inbox.segment import Segment
 from router.status import BreakerStatus, Disk, Findings, InboxStatus, Process, breakers, daemons, gather, readiness
-from router.status.inbox import backlog
+from router.status.inbox import segments
 from router.status.model import Daemon, DestinationStatus
 from router.status.troubles import command, troubles
 from router.store import NewDelivery, NewEvent
@@ -348,12 +348,12 @@ def segment(tmp_path):
 
 
 def test_nothing_lies_in_an_inbox_that_was_never_made(tmp_path):
-    assert backlog(tmp_path, {}) == InboxStatus(0, 0, 0, None)
+    assert segments(tmp_path, {}) == InboxStatus(0, 0, 0, None)
 
 
 @pytest.mark.parametrize(("routed", "left", "oldest"), [(0, 3, NOW), (2, 1, NOW + 2), (3, 0, None)])
 def test_what_is_not_routed_is_counted_while_a_writer_writes(tmp_path, segment, routed, left, oldest):
-    found = backlog(tmp_path, {segment.name: routed})
+    found = segments(tmp_path, {segment.name: routed})
 
     assert (found.segments, found.unrouted, found.oldest_at) == (1, left, oldest)
     assert found.bytes > 0
@@ -362,7 +362,7 @@ def test_what_is_not_routed_is_counted_while_a_writer_writes(tmp_path, segment, 
 def test_a_segment_that_cannot_be_read_hides_no_other(tmp_path, segment):
     (tmp_path / "inbox" / "broken.sqlite").write_bytes(b"this is no database" * 99)
 
-    assert backlog(tmp_path, {}).unrouted == 3
+    assert segments(tmp_path, {}).unrouted == 3
 
 
 @pytest.fixture

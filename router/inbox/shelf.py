@@ -19,8 +19,11 @@ class Shelf(Protocol):
     def until_renewal(self) -> float | None:
         """Return after how many seconds ``renew`` is to be called though nothing came; None: never."""
 
-    def renew(self) -> None:
-        """Begin anew where it is time to; raises StoreError, and then goes on as before where it can."""
+    def renew(self) -> bool:
+        """Begin anew where it is time to, and return whether it was.
+
+        Raises StoreError, and then goes on as before where it can.
+        """
 
     @property
     def lost(self) -> bool:
@@ -48,14 +51,16 @@ class SegmentShelf:
             return None
         return max(0.0, self._segment.opened_at + self._most_seconds - self._now())
 
-    def renew(self) -> None:
+    def renew(self) -> bool:
         """Implement ``Shelf``."""
         segment = self._segment
         old = self._now() - segment.opened_at >= self._most_seconds
         full = segment.size >= self._most_bytes
-        if segment.entries and (old or full or segment.gone):
-            self._segment = Segment(self._folder, self._now())
-            segment.close()
+        if not segment.entries or not (old or full or segment.gone):
+            return False
+        self._segment = Segment(self._folder, self._now())
+        segment.close()
+        return True
 
     @property
     def lost(self) -> bool:

@@ -256,7 +256,8 @@ class InboxWriter:
 
     def _renew(self, shelf: Shelf) -> None:
         try:
-            shelf.renew()
+            if shelf.renew():
+                self._complained = None
         except StoreError as ex:
             if shelf.lost:
                 raise

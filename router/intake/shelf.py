@@ -63,8 +63,9 @@ class SharedShelf:
     def until_renewal(self) -> None:
         """Implement ``Shelf``."""
 
-    def renew(self) -> None:
-        """Implement ``Shelf``."""
+    def renew(self) -> bool:
+        """A connection that was lost is made again when it is needed."""
+        return False
 
     def close(self) -> None:
         """Implement ``Shelf``."""

@@ -94,7 +94,7 @@ COPIES = (
     ),
     Copy(
         "deliveries", "ended", _DELIVERY,
-        f"SELECT {_OF_DELIVERY} FROM delivery JOIN event ON event.id = event_id WHERE NOT ({_HOT})",  # noqa: S608
+        f"SELECT {_OF_DELIVERY} FROM delivery JOIN event ON event.id = event_id WHERE NOT ({_HOT})",  # noqa: S608 - our own names
     ),
     Copy(
         "attempts", "attempt",

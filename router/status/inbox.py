@@ -19,7 +19,7 @@ def backlog(config: Config, cursors: Mapping[str, int], reading: Reading | None 
 
     Where nodes share an inbox *reading* tells of it; without that, of what this machine itself still has.
     """
-    own = _segments(config.data, cursors)
+    own = segments(config.data, cursors)
     if reading is None or isinstance(config.store, SqliteAt):
         return own
     count, oldest = reading.unrouted()
@@ -27,21 +27,22 @@ def backlog(config: Config, cursors: Mapping[str, int], reading: Reading | None 
     return InboxStatus(own.segments, own.bytes, count + own.unrouted, min(times, default=None))
 
 
-def _segments(data: Path, cursors: Mapping[str, int]) -> InboxStatus:
-    segments, size, unrouted = 0, 0, 0
+def segments(data: Path, cursors: Mapping[str, int]) -> InboxStatus:
+    """Return what the segments of one machine hold beyond *cursors*."""
+    count, size, unrouted = 0, 0, 0
     oldest: list[float] = []
     for path in sorted((data / "inbox").glob("*.sqlite")):
-        segments += 1
+        count += 1
         try:
             size += sum(part.stat().st_size for part in path.parent.glob(f"{path.name}*"))
-            count, oldest_at = _beyond(path, cursors.get(path.stem, 0))
+            beyond, oldest_at = _beyond(path, cursors.get(path.stem, 0))
         except (OSError, sqlite3.Error):
             # Routed and removed while we looked, or not readable: then the store says so, too.
             continue
-        unrouted += count
+        unrouted += beyond
         if oldest_at is not None:
             oldest.append(oldest_at)
-    return InboxStatus(segments, size, unrouted, min(oldest, default=None))
+    return InboxStatus(count, size, unrouted, min(oldest, default=None))
 
 
 def _beyond(path: Path, cursor: int) -> tuple[int, float | None]:

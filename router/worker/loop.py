@@ -12,9 +12,8 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 
-from router import __version__, clock
+from router import clock
 from router.commands import Commands
 from router.config import Config
 from router.errors import StoreError
@@ -23,19 +22,18 @@ from router.logs import Log
 from router.metrics import Metrics
 from router.reload.follower import Follower
 from router.reload.link import Link
-from router.sender import Outcome
-from router.store import Attempt, Claim, Owed, Store
+from router.store import Owed, Store
 from router.store.nodes import Alone, Membership
-from router.units import spell
-from router.worker import report
+from router.worker import lapses, report
 from router.worker.alerting import Alerting, terms
 from router.worker.claiming import RENEW_EVERY, Claiming
 from router.worker.clockwatch import ClockWatch
 from router.worker.fitting import fit, former_names, stranded
 from router.worker.orders import CURSOR, Orders
-from router.worker.routing import Found, Routed, Routing, find
+from router.worker.routing import Found, Routing, find
 from router.worker.senders import Ended
 from router.worker.suspects import Suspects
+from router.worker.turn import Turn
 from router.worker.upkeep import Upkeep
 from router.worker.verdict import judge
 from router.worker.wires import Wires
@@ -54,25 +52,6 @@ SILENT = 5.0
 FOLLOWING = 5.0
 #: Seconds that a reload waits for a `give-up` of what keeps a destination.
 GIVING_UP = 2.0
-
-
-@dataclass(slots=True)
-class Turn:
-    """What one turn has found out, to be told after its commit."""
-
-    routed: list[tuple[Routed, float]] = field(default_factory=list)
-    attempts: list[tuple[Claim, Attempt]] = field(default_factory=list)
-    claims: list[Claim] = field(default_factory=list)
-    paused: list[tuple[str, str]] = field(default_factory=list)
-    entries: int = 0
-    ticked: bool = False
-    #: A command of an operator is still under way.
-    ordered: bool = False
-
-    @property
-    def busy(self) -> bool:
-        """Whether the next turn is likely to find more."""
-        return bool(self.entries or self.attempts or self.claims or self.ordered)
 
 
 class Worker:
@@ -194,13 +173,9 @@ class Worker:
         if self.membership.until_next > 0:
             return
         place, led = self.membership.place, self.membership.leads
-        about = {
-            "version": __version__,
-            "config": self.config.version,
-            "in_hand": self.senders.total,
-            "lag": round(self._lag, 3),
-        }
-        if self.membership.tend(about, settled=self.claiming.settled):
+        if self.membership.tend(
+            report.about(self.config, self.senders.total, self._lag), settled=self.claiming.settled
+        ):
             # Whoever routed these calls until now knows more of them.
             self.routing.forget()
         if self.membership.leads and not led:
@@ -265,12 +240,7 @@ class Worker:
         if right == self._clock_is_right:
             return
         self._clock_is_right = right
-        if right:
-            self.log.add("clock", "the clock is right again; what is too old expires as usual")
-            return
-        off = self.watch.off_by(now)
-        text = f"the clock jumped {'forward' if off > 0 else 'back'} by {spell(abs(off))}: nothing expires until it is "
-        self.log.add("clock", f"{text}right again; if it is right now, restart callrouter", level="error")
+        report.clock(self.log, 0.0 if right else self.watch.off_by(now))
 
     def _believed(self, owed: Owed, now: float) -> Owed:
         return owed if self._clock_is_right else owed._replace(since=now, tried_since=now)
@@ -311,21 +281,7 @@ class Worker:
             self._settle_lapsed(turn, now, now)
 
     def _settle_lapsed(self, turn: Turn, before: float, now: float, *, owners: str | None = None) -> None:
-        for lapsed in self.store.lapsed(before, MOST_ENTRIES, owners=owners):
-            destination = self.config.destinations.get(lapsed.destination)
-            if destination is None:
-                continue
-            reason = "callrouter was interrupted during this attempt; whether it arrived is not known"
-            outcome = Outcome(lapsed.delivery_id, lapsed.attempt, "unknown", reason, None, None, lapsed.leased_at, now)
-            attempt, _ = judge(
-                outcome,
-                owed=self._believed(lapsed.owed, now),
-                destination=terms(destination, lapsed.event_type),
-                owner=lapsed.owner,
-                now=now,
-            )
-            if self.store.record(attempt):
-                turn.attempts.append((report.claim_of(lapsed), attempt))
+        turn.attempts += lapses.settle(self.store, self.config, before, now, owners=owners, believed=self._believed)
 
     def _expect(self, found: Sequence[Found], pending: Sequence[Ended]) -> None:
         """Tell the store what this turn is about, all at once."""

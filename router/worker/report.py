@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from router import __version__
 from router.calls import Call
 from router.config import Config
 from router.logs import Log
@@ -129,6 +130,20 @@ def breakers(log: Log, claiming: Claiming) -> None:
         log.add("breaker", text, tone="good", destination=name, breaker="closed")
     claiming.opened.clear()
     claiming.closed.clear()
+
+
+def clock(log: Log, off: float) -> None:
+    """Report that the clock is *off* by so many seconds from now on; 0: that it is right again."""
+    if not off:
+        log.add("clock", "the clock is right again; what is too old expires as usual")
+        return
+    text = f"the clock jumped {'forward' if off > 0 else 'back'} by {spell(abs(off))}: nothing expires until it is "
+    log.add("clock", f"{text}right again; if it is right now, restart callrouter", level="error")
+
+
+def about(config: Config, in_hand: int, lag: float) -> dict[str, object]:
+    """Return what a node says of itself to the others."""
+    return {"version": __version__, "config": config.version, "in_hand": in_hand, "lag": round(lag, 3)}
 
 
 def heartbeat(data: Path, now: float, lag: float, in_hand: int, breakers: Mapping[str, Mapping[str, object]]) -> None:

@@ -48,7 +48,7 @@ class Cluster:
         self.receivers = {name: self._stack.enter_context(Receiver(log=True)) for name in names}
         self._keys, self._more = keys or {}, more
         extra = dict(environment or {})
-        program = PROGRAM if extra.keys() & {"BREAKAGE", "LEASE"} else ROUTER
+        program = PROGRAM if extra.keys() & {"BREAKAGE", "LEASE", "GONE"} else ROUTER
         self.ways: dict[str, Proxy] = {}
         self.nodes: dict[str, Daemon] = {}
         for number in range(nodes):

@@ -1,7 +1,7 @@
 """callrouter, broken on purpose or with a short lease: ``python -m tests.acceptance.program callrouter run …``.
 
 A test that proves a promise must fail when the promise is broken. ``BREAKAGE`` in the environment names one of the
-breakages below; ``LEASE`` sets the seconds of a lease. What is broken here is broken in this process and in all that
+breakages below; ``LEASE`` sets the seconds of a lease, ``GONE`` those after which a node that was not heard of is gone. What is broken here is broken in this process and in all that
 it forks; production code knows nothing of it.
 """
 
@@ -152,6 +152,12 @@ if __name__ == "__main__":
         assert {"lease"} <= vars(claiming).keys()
         assert {"RENEW_EVERY"} <= vars(loop).keys()
         claiming.lease, loop.RENEW_EVERY = lambda _: float(seconds), float(seconds) / 4
+    if seconds := os.environ.get("GONE"):
+        from router.store.postgres import heartbeat, store
+
+        assert {"GONE"} <= vars(heartbeat).keys()
+        assert {"IDLE"} <= vars(store).keys()
+        heartbeat.GONE, store.IDLE = float(seconds), max(1.0, float(seconds) * 0.8)
     # The name stands on the command line because `status` tells by it that a process is a callrouter.
     assert sys.argv.pop(1) == "callrouter"
     raise SystemExit(main())

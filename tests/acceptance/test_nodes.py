@@ -95,7 +95,7 @@ def test_a_database_that_crashes_or_ends_all_connections_is_come_back_to(
 def test_a_node_that_stands_still_loses_its_calls_to_others_and_comes_back(
     tmp_path: Path, seed: int, tell: Tell, durable_server: Server
 ) -> None:
-    with Cluster(tmp_path, seed, durable_server, "steady", environment={"LEASE": "3"}) as cluster:
+    with Cluster(tmp_path, seed, durable_server, "steady", environment={"LEASE": "3", "GONE": "5"}) as cluster:
         cluster.start()
         until(lambda: evenly(cluster, 3), 30, what="three nodes divide all calls", every=0.2)
         load = cluster.load()
@@ -116,7 +116,7 @@ def test_a_node_that_stands_still_loses_its_calls_to_others_and_comes_back(
 def test_a_node_that_is_cut_off_from_the_database_leaves_its_work_to_others(
     tmp_path: Path, seed: int, tell: Tell, durable_server: Server
 ) -> None:
-    with Cluster(tmp_path, seed, durable_server, "steady") as cluster:
+    with Cluster(tmp_path, seed, durable_server, "steady", environment={"GONE": "5"}) as cluster:
         cluster.start()
         until(lambda: evenly(cluster, 3), 30, what="three nodes divide all calls", every=0.2)
         load = cluster.load()

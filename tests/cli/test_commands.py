@@ -20,7 +20,7 @@ NAMES = commands.list_commands(click.Context(commands))
 EXPECTED = {
     "run", "serve", "work", "check", "explain", "send", "status", "events", "calls", "deliveries", "replay", "resume",
     "pause", "doctor", "give-up", "plugins", "init", "plan", "schema", "reload", "cancel", "silence", "drain", "try",
-    "commands",
+    "commands", "move",
 }  # fmt: skip
 READS_CONFIG = EXPECTED - {"plugins", "init", "schema"}
 #: What must be given for a command to get as far as reading its configuration.
@@ -34,6 +34,7 @@ ARGUMENTS = {
     "cancel": ["1"],
     "silence": ["list"],
     "try": ["x"],
+    "move": ["--from", "sqlite:data"],
 }
 
 

@@ -100,8 +100,8 @@ class Calls:
 
     def foresee(self, keys: Iterable[Key]) -> list[int]:
         """Look up *keys*; return the numbers of those that exist."""
-        wanted = sorted({key_of(*key) for key in keys} - self._known.keys())
-        if wanted:
+        asked = {key_of(*key) for key in keys}
+        if wanted := sorted(asked - self._known.keys()):
             self._known.update(dict.fromkeys(wanted))
             rows = [(call_id, source) for source, call_id in wanted]
             for number, *columns in self._session.execute(_FIND, _WANTED.arrays(rows)):
@@ -109,7 +109,7 @@ class Calls:
                 self._known[call.source, call.call_id] = (number, call)
             missing = sum(self._known[key] is None for key in wanted)
             self._take_numbers(missing - len(self._spare))
-        return [found[0] for key in wanted if (found := self._known[key]) is not None]
+        return [found[0] for key in asked if (found := self._known[key]) is not None]
 
     def find(self, source: str, call_id: str) -> Call | None:
         """Return the call as it is in this transaction."""

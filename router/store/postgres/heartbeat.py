@@ -34,6 +34,10 @@ SELECT name, joined, delivers, started_at, heard_at, gone_at, leaving, about, am
 """  # noqa: S608 - our own words
 
 
+_GONE = f"UPDATE node SET gone_at = {NOW}, among = '{{}}' WHERE gone_at IS NULL AND heard_at < {NOW} - %s"  # noqa: S608 - our own words
+_FORGOTTEN = f"DELETE FROM node WHERE gone_at < {NOW} - %s"  # noqa: S608 - our own words
+
+
 class Session(Protocol):
     """What is needed of a connection."""
 
@@ -121,10 +125,10 @@ class Heartbeat:
             return False
         self.said_at = asked
         self._session.execute(
-            f"UPDATE node SET gone_at = {NOW}, among = '{{}}' WHERE gone_at IS NULL AND heard_at < {NOW} - %s",  # noqa: S608
+            _GONE,
             (self._gone,),
         )
-        self._session.execute(f"DELETE FROM node WHERE gone_at < {NOW} - %s", (REMEMBERED,))  # noqa: S608
+        self._session.execute(_FORGOTTEN, (REMEMBERED,))
         return True
 
     def look(self) -> None:

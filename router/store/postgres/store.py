@@ -26,7 +26,8 @@ from router.store import (
     SilenceRow,
 )
 from router.store.alerting import Concern, Waiting
-from router.store.postgres import days, destinations, operator, quarantine
+from router.store.postgres import days, operator, quarantine
+from router.store.postgres import destinations as places
 from router.store.postgres.alerts import Alerts
 from router.store.postgres.calls import Calls
 from router.store.postgres.connection import connect, refusal
@@ -41,16 +42,10 @@ from router.store.postgres.session import Session
 from router.store.postgres.step import question, step
 from router.store.postgres.tally import Tally
 
-#: Seconds after which the server ends a worker's session that says nothing: it asks several times a second while it is
-#: well, and with its session go its shares.
+#: Seconds after which the server ends a worker's silent session, and with it its hold on its shares.
 IDLE = 12.0
 #: Seconds a statement of a worker may take.
 STATEMENT = 30.0
-
-_UNFINISHED = """
-SELECT name, sum(n)::bigint FROM destination JOIN tally ON destination_id = id WHERE state < 10
-GROUP BY name HAVING sum(n) > 0
-"""
 
 
 class PostgresStore:
@@ -121,23 +116,14 @@ class PostgresStore:
 
     @question
     def know(self, destinations: Iterable[str], formerly: Mapping[str, str]) -> None:
-        for new, old in formerly.items():
-            self.session.execute(
-                "UPDATE destination SET name = %s WHERE name = %s"
-                " AND NOT EXISTS (SELECT 1 FROM destination WHERE name = %s)",
-                (new, old, new),
-            )
-        # Asked first: a number is used up by every INSERT, also by one that has nothing to do.
-        known = {name for (name,) in self.session.execute("SELECT name FROM destination")}
-        for name in sorted(set(destinations) - known):
-            self.session.execute("INSERT INTO destination (name) VALUES (%s) ON CONFLICT (name) DO NOTHING", (name,))
+        places.know(self.session, destinations, formerly)
         self._destinations = None
 
     @question
     def unknown_destinations(self, destinations: Iterable[str]) -> dict[str, int]:
         self._tally.write()
         known = set(destinations)
-        return {name: n for name, n in self.session.execute(_UNFINISHED) if name not in known}
+        return {name: n for name, n in places.unfinished(self.session) if name not in known}
 
     @step
     def expect(
@@ -186,17 +172,15 @@ class PostgresStore:
 
     @step
     def earlier_calls(self, coming: Incoming) -> tuple[int, int]:
-        found = self._calls.foretold(coming)
-        if found is None:
-            self.write()
-            found = self._calls.earlier(coming)
-        return found
+        if (found := self._calls.foretold(coming)) is not None:
+            return found
+        self.write()
+        return self._calls.earlier(coming)
 
     @question
     def calls_to_end(self, now: float, stale_before: float, limit: int) -> list[Call]:
         calls = self._calls.to_end(self.shares, now, stale_before, limit)
-        numbers = self._calls.foresee((call.source, call.call_id) for call in calls)
-        free = self._lines.try_lock(numbers)
+        free = self._lines.try_lock(self._calls.foresee((call.source, call.call_id) for call in calls))
         # Another node is ending a delivery of the others just now: they end a turn later.
         return [call for call in calls if self._calls.number(call.source, call.call_id) in free]
 
@@ -211,16 +195,9 @@ class PostgresStore:
             self._lines.lock([call])
         event_id = self._events.add(event, call)
         for number, delivery in zip(numbers, deliveries, strict=True):
-            owed = Owed(
-                event_id,
-                event.received_at,
-                number,
-                call if delivery.ordered else None,
-                new,
-                delivery.rule,
-                delivery.held_by_dead_letter,
-                now,
-            )
+            line = call if delivery.ordered else None
+            held = delivery.held_by_dead_letter
+            owed = Owed(event_id, event.received_at, number, line, new, delivery.rule, held, now)
             if delivery.ended is None:
                 self._owing.add(owed)
             else:
@@ -296,21 +273,21 @@ class PostgresStore:
 
     @step
     def pause(self, destination: str, reason: str, fingerprint: str, now: float) -> None:
-        destinations.pause(self.session, destination, reason, fingerprint, now)
+        places.pause(self.session, destination, reason, fingerprint, now)
         self._destinations = None
 
     @step
     def drain(self, destination: str, reason: str, now: float) -> None:
-        destinations.drain(self.session, destination, reason, now)
+        places.drain(self.session, destination, reason, now)
 
     @step
     def resume(self, destination: str, now: float) -> None:
-        destinations.resume(self.session, destination, now)
+        places.resume(self.session, destination, now)
         self._destinations = None
 
     @step
     def draining(self) -> dict[str, str]:
-        return destinations.draining(self.session)
+        return places.draining(self.session)
 
     @step
     def silences(self, now: float) -> list[SilenceRow]:

@@ -44,6 +44,15 @@ _OLDEST = """
 OLDEST_FIRST = _OLDEST.format(index="delivery_first", tried="= 0")
 OLDEST_AGAIN = _OLDEST.format(index="delivery_again", tried="> 0")
 
+#: When the next thing falls due.
+NEXT_DUE = f"""
+SELECT min(due_at) FROM (
+    SELECT {OLDEST_FIRST} AS due_at FROM destination WHERE paused_at IS NULL
+    UNION ALL SELECT {OLDEST_AGAIN} FROM destination WHERE paused_at IS NULL
+    UNION ALL SELECT min(end_due_at) FROM call WHERE end_due_at IS NOT NULL
+)
+"""  # noqa: S608 - our own names
+
 #: Where the due time stands in a row of what is due.
 _DUE_AT = 14
 

@@ -24,7 +24,7 @@ from router.store import (
 from router.store.alerting import Concern, Waiting
 from router.store.sqlite import calls, destinations, events, operator, quarantine
 from router.store.sqlite.alerts import Alerts
-from router.store.sqlite.deliveries import OLDEST_AGAIN, OLDEST_FIRST, Deliveries
+from router.store.sqlite.deliveries import NEXT_DUE, Deliveries
 from router.store.sqlite.file import NAME, open_for_writing, refusal
 from router.store.sqlite.lock import Lock
 from router.store.sqlite.migrate import migrate
@@ -35,14 +35,6 @@ from router.store.sqlite.tally import Tally
 
 #: So many numbers of calls are kept in memory before all are forgotten.
 _MOST_CALLS = 10_000
-
-_NEXT_DUE = f"""
-SELECT min(due_at) FROM (
-    SELECT {OLDEST_FIRST} AS due_at FROM destination WHERE paused_at IS NULL
-    UNION ALL SELECT {OLDEST_AGAIN} FROM destination WHERE paused_at IS NULL
-    UNION ALL SELECT min(end_due_at) FROM call WHERE end_due_at IS NOT NULL
-)
-"""  # noqa: S608 - our own names
 
 
 class SqliteStore:
@@ -242,7 +234,7 @@ class SqliteStore:
 
     @step
     def next_due(self) -> float | None:
-        due: float | None = self._db.execute(_NEXT_DUE).fetchone()[0]
+        due: float | None = self._db.execute(NEXT_DUE).fetchone()[0]
         return due
 
     # The operator ----------------------------------------------------------------------------------------

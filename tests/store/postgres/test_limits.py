@@ -63,7 +63,9 @@ steps = st.lists(
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps)
-def test_the_parts_in_use_never_exceed_the_limit_and_settle_to_exactly_it(crew: Crew, steps: list[tuple[str, int]]):
+def test_the_parts_in_use_never_exceed_the_limit_and_settle_to_exactly_it(  # noqa: PLR0912 - one branch for each thing that happens
+    crew: Crew, steps: list[tuple[str, int]]
+):
     crew.sql.execute("DELETE FROM node")
     for node in crew.all:
         node.session.close()
