@@ -8,7 +8,6 @@ from router.clock import now
 from router.commands import Commands
 from router.commands.file import CommandFile
 from router.config import Config
-from router.errors import StoreError
 from router.inbox.room import Room
 from router.inbox.writer import InboxWriter
 from router.intake import Intake
@@ -116,11 +115,5 @@ def open_commands(config: Config, store: Store | None = None) -> Commands:
 
 
 def was_used(config: Config) -> bool:
-    """Whether there is a store at all: one that was never made has nothing to tell, and is no trouble."""
-    if isinstance(config.store, PostgresAt):
-        try:
-            open_reading(config).close()
-        except StoreError:
-            return False
-        return True
-    return (config.data / NAME).exists()
+    """Whether there should be a store: one in a folder that was never made has nothing to tell, and is no trouble."""
+    return isinstance(config.store, PostgresAt) or (config.data / NAME).exists()

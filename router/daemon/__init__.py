@@ -11,7 +11,7 @@ from router import __version__, clock, logs
 from router.config import Config, load
 from router.daemon.notify import Notifier
 from router.daemon.parts import AdminPart, IngestPart, SenderPart, Wiring, WorkerPart
-from router.daemon.preparation import INGEST, WORKER, address, hold, listen, prepare_store
+from router.daemon.preparation import INGEST, WORKER, address, hold, listen, prepare_serving, prepare_store
 from router.daemon.reloading import Reloading
 from router.daemon.state import StateFile
 from router.logs import Log
@@ -42,6 +42,8 @@ def run(config_path: Path, roles: Collection[str] = (INGEST, WORKER)) -> int:
     listeners = listen(config, roles)
     if WORKER in roles:
         prepare_store(config, log)
+    else:
+        prepare_serving(config)
     metrics = Metrics(config.data / "metrics" / "-".join(sorted(roles)))
     senders = max(1, len(os.sched_getaffinity(0)))
     wiring = Wiring(config, metrics, senders=senders, listeners=listeners, started_at=clock.now())

@@ -15,6 +15,7 @@ from router.config import Address, Config
 from router.disk import out_of_reach
 from router.engine import open_commands, open_store, prepare
 from router.errors import AlreadyRunning, ConfigError, RouterError
+from router.location import PostgresAt
 from router.logs import Log
 from router.worker.fitting import changed_since_paused, former_names, paused, stranded
 from router.worker.orders import CURSOR, Orders
@@ -90,6 +91,12 @@ def _bind(address: Address, key: str) -> socket.socket:
 def address(sock: socket.socket) -> str:
     host, port = sock.getsockname()[:2]
     return str(Address(host, port))
+
+
+def prepare_serving(config: Config) -> None:
+    """Have the tables there that events are put into, where they are in a database that no worker may have used yet."""
+    if isinstance(config.store, PostgresAt):
+        open_store(config).close()
 
 
 def prepare_store(config: Config, log: Log) -> None:

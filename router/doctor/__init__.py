@@ -19,6 +19,7 @@ from router.doctor import inbox, machine, network, store
 from router.doctor.finding import Finding, note, ok, problem
 from router.engine import open_reading
 from router.errors import ConfigError, StoreError
+from router.location import PostgresAt
 from router.status import command
 
 __all__ = ["Finding", "examine"]
@@ -47,7 +48,10 @@ def examine(config_path: Path, *, patience: float) -> Iterator[Finding]:
 
 
 def _data(data: Path, config: Config | None, patience: float) -> Iterator[Finding]:
-    yield from store.examine(data, patience=patience)
+    if config and isinstance(config.store, PostgresAt):
+        yield _database(config, config.store)
+    else:
+        yield from store.examine(data, patience=patience)
     yield from inbox.examine(data, _cursors(config))
     yield from machine.clock(data, time.time())
     yield from machine.disk(data, config.disk if config else DiskLimits())
@@ -71,6 +75,14 @@ def _configuration(config: Config) -> Iterator[Finding]:
         )
     elif config.tests:
         yield ok("configuration", f"its tests pass ({len(config.tests)})")
+
+
+def _database(config: Config, at: PostgresAt) -> Finding:
+    try:
+        open_reading(config).close()
+    except StoreError as ex:
+        return problem("store", str(ex), "mend that first, and ask again")
+    return ok("store", f"{at} answers, and has the tables of this version")
 
 
 def _cursors(config: Config | None) -> dict[str, int]:

@@ -12,6 +12,7 @@ from router.disk import out_of_reach, sizes
 from router.engine import open_commands, open_reading, was_used
 from router.errors import RouterError, StoreDamaged, StoreError
 from router.event import ALERT
+from router.location import PostgresAt
 from router.status.inbox import backlog
 from router.status.model import (
     AlertStatus,
@@ -104,6 +105,7 @@ def gather(config: Config, now: float) -> Status:
         oldest_event_at=oldest_event,
         store_error=None if error is None else str(error),
         store_damaged=isinstance(error, StoreDamaged),
+        shared=isinstance(config.store, PostgresAt),
         alerts=alerts,
         alerts_to={name: disabled.get(name) for name in config.alerts.to},
         silences=len(silences),

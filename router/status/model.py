@@ -159,6 +159,8 @@ class Findings:
     store_error: str | None
     #: Whether that is because its file is damaged.
     store_damaged: bool = False
+    #: The store is a database, and not a file of this machine.
+    shared: bool = False
     #: The last ones, newest first.
     alerts: tuple[AlertStatus, ...] = ()
     #: Destination → why it is not told of alerts; None where it is.

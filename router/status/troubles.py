@@ -86,7 +86,15 @@ def _of_the_daemon(found: Findings) -> Iterator[Trouble]:
 
 
 def _of_the_store(found: Findings) -> Iterator[Trouble]:
-    if found.store_error:
+    if found.store_error and found.shared:
+        yield Trouble(
+            "broken",
+            f"the database cannot be read: {found.store_error}",
+            "Meanwhile events are answered 503, and their sender posts them again; nothing is sent. callrouter connects "
+            "again by itself.",
+            command("doctor", found.config),
+        )
+    elif found.store_error:
         yield Trouble(
             "broken",
             f"the store cannot be read: {found.store_error}",
