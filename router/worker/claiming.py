@@ -66,7 +66,7 @@ class Claiming:
             had=before.place if before else None,
         )
         #: Which part of every limit is this node's.
-        self.place = place
+        self.place: Place = place
         #: Destination → its breaker, where it has one. The clock of breakers is the monotonic one.
         self.breakers = {name: Breaker(one.breaker) for name, one in config.destinations.items() if one.breaker}
         #: Breakers that opened, or closed after so many seconds, and were not told of yet.
