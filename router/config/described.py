@@ -11,7 +11,7 @@ TOP: Mapping[str, str] = {
     "store": "sqlite: and the folder for everything that must survive, or postgresql://, which several machines share.",
     "data": "With PostgreSQL: the folder for what this machine keeps to itself. With sqlite: it is in store.",
     "node": "With PostgreSQL: what this machine is called; each has a name of its own.",
-    "spool": "With PostgreSQL: true keeps events in the data folder while the database is away.",
+    "spool": "Not built yet: only false is accepted.",
     "timezone": "For the times people see, for weekday, date and hours: Europe/London.",
     "region": "Country of numbers that are written without a country code: GB.",
     "own_numbers": "Your own phone numbers: they tell the direction where the sender does not.",

@@ -59,7 +59,7 @@ def read_whereabouts(root: Block, fields: Fields, folder: Path, problems: Proble
         return Whereabouts(store, store.folder, None, spool=False)
     data = fields.read("data", lambda name: (folder / scalars.text(name)).resolve(), folder / "data")
     node = fields.read("node", _node) or _host()
-    spool = fields.read("spool", scalars.boolean, False)
+    spool = fields.read("spool", _spool, False)
     return Whereabouts(store or usual, data, node if store else None, spool)
 
 
@@ -121,6 +121,15 @@ def _node(value: str) -> str:
     if not _NODE.fullmatch(value):
         raise ValueError(f'"{value}" is no name of a node; it has letters, digits, "." and "-", at most 63 of them')
     return value
+
+
+def _spool(value: str) -> bool:
+    if scalars.boolean(value):
+        raise ValueError(
+            "events cannot be kept on this machine while the database is away: that is not built yet; leave it out, "
+            "and they are answered 503 meanwhile, so that the sender posts them again"
+        )
+    return False
 
 
 def _host() -> str:

@@ -1,8 +1,8 @@
 """callrouter, broken on purpose or with a short lease: ``python -m tests.acceptance.program callrouter run …``.
 
 A test that proves a promise must fail when the promise is broken. ``BREAKAGE`` in the environment names one of the
-breakages below; ``LEASE`` sets the seconds of a lease, ``GONE`` those after which a node that was not heard of is gone. What is broken here is broken in this process and in all that
-it forks; production code knows nothing of it.
+breakages below; ``LEASE`` sets the seconds of a lease, ``GONE`` those after which a node that was not heard of is gone.
+What is broken here is broken in this process and in all that it forks; production code knows nothing of it.
 """
 
 from __future__ import annotations

@@ -18,9 +18,11 @@ from tests.bench import (
     machine,
     memory,
     neighbours,
+    nodes,
     plan,
     routing,
     sending,
+    shared,
     steps,
     storm,
     sustained,
@@ -40,6 +42,10 @@ BENCHMARKS = {
     "memory": memory.measure,
     "plan": plan.measure,
     "routing": routing.measure,
+    "nodes": nodes.measure,
+    "shared": shared.backlog,
+    "statements": shared.statements,
+    "growth": shared.growth,
 }
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 HEADING = """# Benchmarks
@@ -58,6 +64,8 @@ def write(name: str, report: Report) -> None:
     page = old.sub(lambda _: part, page) if old.search(page) else f"{page.rstrip()}\n\n{part}\n"
     PAGE.parent.mkdir(exist_ok=True)
     PAGE.write_text(page)
+    for picture, drawn in report.pictures.items():
+        (PAGE.parent / "pictures" / picture).write_text(drawn)
 
 
 def main() -> None:

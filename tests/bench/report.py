@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from statistics import median
 
 
@@ -17,6 +17,8 @@ class Report:
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
     notes: Sequence[str] = ()
+    #: File name → SVG document, of what ``how`` shows.
+    pictures: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         parts = [f"## {self.title}", self.how, table(self.header, self.rows)]

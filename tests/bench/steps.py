@@ -155,7 +155,7 @@ def _worker(folder: Path, *, timed: bool = False) -> tuple[float, dict[str, floa
     room.mkdir(exist_ok=True)
     bench = Bench(room, CONFIG)
     asyncio.run(_fill(bench))
-    child = _sender(bench)
+    child = send_at_once(bench.sender)
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
@@ -195,12 +195,12 @@ async def _fill(bench: Bench) -> None:
     inbox.close()
 
 
-def _sender(bench: Bench) -> int:
-    """Return the process that says of each job at once that it has been sent."""
+def send_at_once(sock: socket.socket) -> int:
+    """Return the process that says over *sock* of each job at once that it has been sent."""
     child = os.fork()
     if child:
         return child
-    jobs, sock = Decoder(Job), bench.sender
+    jobs = Decoder(Job)
     sock.settimeout(None)
     while piece := sock.recv(1 << 20):
         now = time.time()

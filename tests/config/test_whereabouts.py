@@ -29,12 +29,12 @@ def test_a_store_in_a_folder_is_this_machine_s_own(config: Write, tmp_path: Path
 
 def test_beside_a_database_a_machine_has_a_folder_and_a_name(config: Write, tmp_path: Path) -> None:
     usual = config("store: postgresql://db.example/calls")
-    own = config("store: postgres://db.example/calls\ndata: own\nnode: london-1.example\nspool: true")
+    own = config("store: postgres://db.example/calls\ndata: own\nnode: london-1.example\nspool: false")
 
     assert usual.data == tmp_path / "data"
     assert usual.node
     assert not usual.spool
-    assert (own.data, own.node, own.spool) == (tmp_path / "own", "london-1.example", True)
+    assert (own.data, own.node, own.spool) == (tmp_path / "own", "london-1.example", False)
 
 
 @pytest.mark.parametrize(

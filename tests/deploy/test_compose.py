@@ -89,7 +89,7 @@ def test_the_configuration_loads_with_the_secrets_that_a_node_is_given(
 
     assert {f"/run/secrets/{name}" for name in compose["services"]["node-1"]["secrets"]} == set(SECRETS)
     assert config.warnings == ()
-    assert (config.node, config.spool, str(config.data)) == ("node-1", True, "/var/lib/callrouter")
+    assert (config.node, config.spool, str(config.data)) == ("node-1", False, "/var/lib/callrouter")
     assert all(verdict.passed for verdict in proving.run(config))
 
 

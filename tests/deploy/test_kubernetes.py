@@ -125,11 +125,10 @@ def test_what_selects_pods_selects_these_pods() -> None:
     assert only("StatefulSet")["spec"]["serviceName"] in {one["metadata"]["name"] for one in services}
 
 
-def test_a_spool_outlives_its_pod(container: dict[str, Any]) -> None:
+def test_the_folder_of_a_node_outlives_its_pod(container: dict[str, Any]) -> None:
     spec, config = only("StatefulSet")["spec"], documents("config.yaml")[0]
     mounted = {one["name"]: one["mountPath"] for one in container["volumeMounts"]}
 
-    assert config["spool"] is True
     assert mounted[spec["volumeClaimTemplates"][0]["metadata"]["name"]] == config["data"]
     assert spec["persistentVolumeClaimRetentionPolicy"] == {"whenDeleted": "Retain", "whenScaled": "Retain"}
 
@@ -146,5 +145,5 @@ def test_the_configuration_loads_with_the_secrets_of_the_example(
 
     assert SECRETS in {one["mountPath"] for one in container["volumeMounts"]}
     assert config.warnings == ()
-    assert (config.node, config.spool) == ("node-1", True)
+    assert (config.node, config.spool) == ("node-1", False)
     assert all(verdict.passed for verdict in proving.run(config))

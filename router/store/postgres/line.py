@@ -22,8 +22,10 @@ _TRY_LOCK = """
 SELECT number FROM unnest(%s::bigint[]) AS wanted (number) WHERE pg_try_advisory_xact_lock(number)
 """
 _LINE = Rows(destination_id="integer", call="bigint", now="float8")
-# One step along an index for each line, however long it is. A head that had to step back keeps the time that its
-# destination asked it to wait for.
+# One step along an index for each line, however long it is. It asks for what comes next in that index, and not for the
+# first of one call: where nearly all that waits is of one call, PostgreSQL takes every call to be as long, and looks
+# for its first one among all there are. A head that had to step back keeps the time that its destination asked it to
+# wait for.
 _PROMOTE = f"""
 WITH head AS (
     SELECT first.id, first.state AS old, given.now, first.held_by_dead_letter AND EXISTS (
@@ -32,11 +34,12 @@ WITH head AS (
           AND dead.id < first.id
     ) AS held
     FROM {_LINE.source} CROSS JOIN LATERAL (
-        SELECT id, state, held_by_dead_letter FROM delivery
-        WHERE delivery.destination_id = given.destination_id AND delivery.call = given.call AND delivery.state < 10
-        ORDER BY id LIMIT 1
+        SELECT id, destination_id, call, state, held_by_dead_letter FROM delivery
+        WHERE (delivery.destination_id, delivery.call, delivery.id) > (given.destination_id, given.call, 0)
+          AND delivery.state < 10
+        ORDER BY destination_id, call, id LIMIT 1
     ) AS first
-    WHERE first.state IN (2, 3)
+    WHERE first.destination_id = given.destination_id AND first.call = given.call AND first.state IN (2, 3)
 )
 UPDATE delivery SET state = CASE WHEN held THEN 3 ELSE 0 END, due_at = greatest(due_at, now)
 FROM head WHERE delivery.id = head.id AND head.old <> CASE WHEN held THEN 3 ELSE 0 END
