@@ -58,8 +58,15 @@ class Claiming:
         buckets = before.limits.buckets if before else {}
         new = names or {}
         self.limits: Limits = Limits(
-            config, count, now, {new.get(name, name): bucket for name, bucket in buckets.items()}, place
+            config,
+            count,
+            now,
+            {new.get(name, name): bucket for name, bucket in buckets.items()},
+            place=place,
+            had=before.place if before else None,
         )
+        #: Which part of every limit is this node's.
+        self.place: Place = place
         #: Destination → its breaker, where it has one. The clock of breakers is the monotonic one.
         self.breakers = {name: Breaker(one.breaker) for name, one in config.destinations.items() if one.breaker}
         #: Breakers that opened, or closed after so many seconds, and were not told of yet.
@@ -86,7 +93,11 @@ class Claiming:
             elif name in self.breakers and old_name in before.breakers:
                 self.breakers[name] = before.breakers[old_name]
             out = before._out.get(old_name, set())
-            if before.limits.slots.get(old_name) != self.limits.slots[name]:
+            # Of fewer slots than now nothing is out that may not be.
+            if any(
+                had > has
+                for had, has in zip(before.limits.slots.get(old_name, ()), self.limits.slots[name], strict=False)
+            ):
                 out = mine
             if out:
                 self._out[name] = {*out}

@@ -27,6 +27,10 @@ SLICES = 200
 #: Of a rate, this part is kept for first attempts while there are any.
 KEPT = 0.25
 
+#: By what this node's part of a rate grows, other nodes may just have used up: it waits for as long as the rate is
+#: about, but no longer than so many seconds. Of a rate over a longer time they had taken evenly, give or take a tenth.
+LONGEST_WAIT = 60.0
+
 
 def room(concurrency: int, in_hand: int, batch: int = 1) -> int:
     """Return how many more deliveries may be handed over when *in_hand* are out already.
@@ -112,6 +116,12 @@ class Bucket:
         fresh.taken = self.taken
         return fresh
 
+    def taken_elsewhere(self, count: int, now: float) -> None:
+        """Take in that another node may just have taken *count* of what is this one's from *now* on."""
+        self.tokens = min(self.tokens, 0.0)
+        at = now - max(0.0, self.rate.seconds - LONGEST_WAIT)
+        self.taken = deque(sorted([*self.taken, Taken(at, at, count)], key=lambda taken: taken.ended))
+
 
 class Rooms(NamedTuple):
     """How many more deliveries of a destination may be handed over."""
@@ -132,13 +142,16 @@ class Limits:
         senders: int,
         now: float,
         before: Mapping[str, Bucket] | None = None,
+        *,
         place: Place = WHOLE,
+        had: Place | None = None,
     ) -> None:
         """Begin with what is left in the buckets *before*, by the names that destinations have now.
 
-        *place* says which part of every limit is this node's.
+        *place* says which part of every limit is this node's, and *had* which was until now; None: it just starts.
         """
         self._before = before or {}
+        self._place, self._had = place, had
         #: Destination → how many attempts at once this node may make.
         self.concurrency: dict[str, int] = {}
         #: Destination → the senders that have a part in its concurrency.
@@ -156,15 +169,22 @@ class Limits:
             self.shares[name] = [index for index in range(senders) if slots[index]]
             self.retries[name] = [index for index in range(senders) if slots[index] > first[index]]
         self.buckets = {
-            name: self._bucket(name, _part(destination.rate, place), now)
+            name: self._bucket(name, destination.rate, now)
             for name, destination in config.destinations.items()
             if destination.rate and self.concurrency[name]
         }
 
-    def _bucket(self, name: str, rate: Rate, now: float) -> Bucket:
-        if name not in self._before:
-            return Bucket.full(rate, now)
-        return self._before[name] if self._before[name].rate == rate else self._before[name].going_on(rate, now)
+    def _bucket(self, name: str, whole: Rate, now: float) -> Bucket:
+        rate, before = _part(whole, self._place), self._before.get(name)
+        if before is not None and before.rate == rate:
+            return before
+        bucket = Bucket.full(rate, now) if before is None else before.going_on(rate, now)
+        # Where there is no other node, and was none, nobody else has taken anything.
+        if self._had is not None and max(self._had.count, self._place.count) > 1:
+            grown = rate.count - self._had.part(whole.count)
+            if grown > 0:
+                bucket.taken_elsewhere(grown, now)
+        return bucket
 
     def rooms(self, concurrency: int, in_hand: int, retries: int, *, batch: int = 1) -> Rooms:
         """Return what may be handed over when *in_hand*, *retries* of them further attempts, are out already."""

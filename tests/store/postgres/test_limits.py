@@ -61,7 +61,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps)
 def test_the_parts_in_use_never_exceed_the_limit_and_settle_to_exactly_it(  # noqa: PLR0912 - one branch for each thing that happens
     crew: Crew, steps: list[tuple[str, int]]
