@@ -90,8 +90,8 @@ def _of_the_store(found: Findings) -> Iterator[Trouble]:
         yield Trouble(
             "broken",
             f"the database cannot be read: {found.store_error}",
-            "Meanwhile events are answered 503, and their sender posts them again; nothing is sent. callrouter connects "
-            "again by itself.",
+            "Meanwhile events are answered 503, and their sender posts them again; nothing is sent. callrouter "
+            "connects again by itself.",
             command("doctor", found.config),
         )
     elif found.store_error:
