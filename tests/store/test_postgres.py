@@ -276,7 +276,7 @@ def test_what_is_asked_of_one_call_or_event_is_found_by_its_index(wide, rows, wh
         (Filter(state=State.EXPIRED), {"ended"}),
         (Filter(), {"delivery", "ended"}),
     ],
-    ids=repr,
+    ids=["dead", "waiting", "unfinished", "expired", "any"],
 )
 def test_only_tables_that_may_have_what_is_asked_are_looked_at(wide, where, tables):
     lines = plans(wide._session, lambda: wide.deliveries(where, 10))
