@@ -147,17 +147,17 @@ BREAKAGES: dict[str, Callable[[], None]] = {
 if __name__ == "__main__":
     for name in filter(None, os.environ.get("BREAKAGE", "").split(",")):
         BREAKAGES[name]()
-    if seconds := os.environ.get("LEASE"):
+    if lasts := os.environ.get("LEASE"):
         # What is not there any more shortens nothing.
         assert {"lease"} <= vars(claiming).keys()
         assert {"RENEW_EVERY"} <= vars(loop).keys()
-        claiming.lease, loop.RENEW_EVERY = lambda _: float(seconds), float(seconds) / 4
-    if seconds := os.environ.get("GONE"):
+        claiming.lease, loop.RENEW_EVERY = lambda _: float(lasts), float(lasts) / 4
+    if gone := os.environ.get("GONE"):
         from router.store.postgres import heartbeat, store
 
         assert {"GONE"} <= vars(heartbeat).keys()
         assert {"IDLE"} <= vars(store).keys()
-        heartbeat.GONE, store.IDLE = float(seconds), max(1.0, float(seconds) * 0.8)
+        heartbeat.GONE, store.IDLE = float(gone), max(1.0, float(gone) * 0.8)
     # The name stands on the command line because `status` tells by it that a process is a callrouter.
     assert sys.argv.pop(1) == "callrouter"
     raise SystemExit(main())
