@@ -39,10 +39,12 @@ def prepare(config: Config, store: Store, *, delivers: bool) -> bool:
     """
     if not isinstance(config.store, PostgresAt):
         return True
-    from router.store.postgres import clock, heartbeat, locks  # noqa: PLC0415 - see below
-    from router.store.postgres.store import PostgresStore  # noqa: PLC0415 - see below
+    from router.store.postgres import clock, heartbeat, locks  # noqa: PLC0415 - as above
+    from router.store.postgres.store import PostgresStore  # noqa: PLC0415 - as above
 
     assert isinstance(store, PostgresStore)  # noqa: S101 - it was opened by this configuration
+    # No lock of a share is held: what must be routed meanwhile is left to the nodes that hold them.
+    store.hold(())
     clock.follow(store.session.execute)
     heartbeat.refuse_taken(store.session, heartbeat.Daemon.here(config.node or "", delivers=delivers, pid=os.getpid()))
     store.get_ready(now())
@@ -55,9 +57,9 @@ def membership(config: Config, store: Store, *, daemon: int) -> Membership:
     """Return the place among other nodes of the worker of *config*, whose supervisor is the process *daemon*."""
     if not isinstance(config.store, PostgresAt):
         return Alone()
-    from router.store.postgres import heartbeat  # noqa: PLC0415 - see below
-    from router.store.postgres.nodes import Nodes  # noqa: PLC0415 - see below
-    from router.store.postgres.store import PostgresStore  # noqa: PLC0415 - see below
+    from router.store.postgres import heartbeat  # noqa: PLC0415 - as above
+    from router.store.postgres.nodes import Nodes  # noqa: PLC0415 - as above
+    from router.store.postgres.store import PostgresStore  # noqa: PLC0415 - as above
 
     assert isinstance(store, PostgresStore)  # noqa: S101 - it was opened by this configuration
     itself = heartbeat.Daemon.here(config.node or "", delivers=True, pid=daemon)
@@ -67,7 +69,7 @@ def membership(config: Config, store: Store, *, daemon: int) -> Membership:
 def open_reading(config: Config) -> Reading:
     """Return the store of *config* for looking; raises StoreError, also when nothing was ever stored."""
     if isinstance(config.store, PostgresAt):
-        from router.store.postgres.reading import PostgresReading  # noqa: PLC0415 - see above
+        from router.store.postgres.reading import PostgresReading  # noqa: PLC0415 - as above
 
         return PostgresReading.open(config.store)
     return SqliteReading.open(config.data)
@@ -76,8 +78,8 @@ def open_reading(config: Config) -> Reading:
 def intake(config: Config, store: Store) -> Intake:
     """Return where the worker of *config*, whose *store* this is, takes accepted events from."""
     if isinstance(config.store, PostgresAt):
-        from router.intake.shared import SharedIntake  # noqa: PLC0415 - see above
-        from router.store.postgres.store import PostgresStore  # noqa: PLC0415 - see above
+        from router.intake.shared import SharedIntake  # noqa: PLC0415 - as above
+        from router.store.postgres.store import PostgresStore  # noqa: PLC0415 - as above
 
         assert isinstance(store, PostgresStore)  # noqa: S101 - it was opened by this configuration
         return SharedIntake(store)
@@ -88,7 +90,7 @@ def open_inbox(config: Config, room: Room) -> InboxWriter:
     """Return where the ingest process of *config* keeps what it accepts, and refuses everything while *room* does."""
     folder = config.data / "inbox"
     if isinstance(config.store, PostgresAt):
-        from router.intake.shelf import SharedShelf  # noqa: PLC0415 - see above
+        from router.intake.shelf import SharedShelf  # noqa: PLC0415 - as above
 
         at, node = config.store, config.node or ""
         bell = config.data / "wake"
@@ -99,10 +101,10 @@ def open_inbox(config: Config, room: Room) -> InboxWriter:
 def open_commands(config: Config, store: Store | None = None) -> Commands:
     """Return where commands are recorded; for the worker, which reads them in the transactions of its *store*."""
     if isinstance(config.store, PostgresAt):
-        from router.commands.table import CommandTable  # noqa: PLC0415 - see above
-        from router.store.postgres.connection import connect, refusal  # noqa: PLC0415 - see above
-        from router.store.postgres.session import Session  # noqa: PLC0415 - see above
-        from router.store.postgres.store import PostgresStore  # noqa: PLC0415 - see above
+        from router.commands.table import CommandTable  # noqa: PLC0415 - as above
+        from router.store.postgres.connection import connect, refusal  # noqa: PLC0415 - as above
+        from router.store.postgres.session import Session  # noqa: PLC0415 - as above
+        from router.store.postgres.store import PostgresStore  # noqa: PLC0415 - as above
 
         if isinstance(store, PostgresStore):
             return CommandTable(store.session, own=False)
