@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.acceptance.cluster import Cluster
 from tests.acceptance.trial import Finding, Tell
 from tests.harness.events import EVENTS
+from tests.harness.load import Load
 from tests.harness.postgres import Server
 from tests.harness.waiting import pause, until
 
@@ -25,9 +28,9 @@ def durable_server() -> Iterator[Server]:
     server.stop()
 
 
-def over(cluster: Cluster, load: object) -> Finding:
+def over(cluster: Cluster, load: Load) -> Finding:
     """End the load, wait until everything has ended, stop the nodes and judge."""
-    load.stop(60)  # type: ignore[attr-defined]
+    load.stop(60)
     assert cluster.drained(60)
     cluster.stop()
     return cluster.judge()
@@ -35,10 +38,6 @@ def over(cluster: Cluster, load: object) -> Finding:
 
 def routed_by(cluster: Cluster) -> dict[str, int]:
     """Node → how many shares of calls it routes, as it last said."""
-    import json
-
-    import psycopg
-
     with psycopg.connect(cluster.url) as db:
         rows = db.execute("SELECT name, about FROM node WHERE gone_at IS NULL").fetchall()
     return {name: json.loads(about).get("shares", 0) for name, about in rows}

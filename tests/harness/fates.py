@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,18 +42,22 @@ class Fates:
         """Read them from the store in *data*."""
         fates = cls()
         with closing(sqlite3.connect(data / "store.sqlite")) as store:
-            for body, state, unknown in store.execute(_DELIVERIES, (destination,)):
-                mark = read_mark(body)
-                if mark is None:
-                    continue
-                event = (mark.call, mark.position)
-                if state < FINISHED:
-                    fates.unfinished[State(state).word] += 1
-                elif state != State.DELIVERED:
-                    fates.dead.add(event)
-                if unknown:
-                    fates.unknown[event] += unknown
+            fates.add(store.execute(_DELIVERIES, (destination,)))
         return fates
+
+    def add(self, rows: Iterable[tuple[bytes, int, int]]) -> None:
+        """Take in deliveries: the event's body, the state, and how many attempts are unknown."""
+        for body, state, unknown in rows:
+            mark = read_mark(body)
+            if mark is None:
+                continue
+            event = (mark.call, mark.position)
+            if state < FINISHED:
+                self.unfinished[State(state).word] += 1
+            elif state != State.DELIVERED:
+                self.dead.add(event)
+            if unknown:
+                self.unknown[event] += unknown
 
 
 def stranded(data: Path) -> int:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import psycopg
 
-from router.store.state import FINISHED, State
-from tests.harness.events import read_mark
 from tests.harness.fates import Fates
 
 _DELIVERIES = """
@@ -27,17 +25,7 @@ def fates(url: str, destination: str) -> Fates:
     """Return what became of one destination's deliveries."""
     found = Fates()
     with psycopg.connect(url) as db:
-        for body, state, unknown in db.execute(_DELIVERIES, (destination,)):
-            mark = read_mark(body)
-            if mark is None:
-                continue
-            event = (mark.call, mark.position)
-            if state < FINISHED:
-                found.unfinished[State(state).word] += 1
-            elif state != State.DELIVERED:
-                found.dead.add(event)
-            if unknown:
-                found.unknown[event] += unknown
+        found.add(db.execute(_DELIVERIES, (destination,)))
     return found
 
 

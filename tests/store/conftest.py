@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -33,7 +34,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("databases", getattr(metafunc.module, "DATABASES", USUAL), indirect=True)
 
 
-class Databases:
+class Databases(ABC):
     """Opens this test's database, as the worker (``store``) and as everybody else (``reading``) would."""
 
     def __init__(self) -> None:
@@ -53,11 +54,11 @@ class Databases:
         self.opened.append(one)
         return one
 
-    def _open_store(self) -> Store:
-        raise NotImplementedError
+    @abstractmethod
+    def _open_store(self) -> Store: ...
 
-    def _open_reading(self) -> Reading:
-        raise NotImplementedError
+    @abstractmethod
+    def _open_reading(self) -> Reading: ...
 
 
 class Sqlite(Databases):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
-from router.store import Claim, Lapsed, Owed, State, delivery_key
-from router.store.postgres.calls import COLUMNS as CALL
+from router.store import Claim, Lapsed, State
+from router.store.claimed import CALL, claim_of, lapsed_of
+from router.store.postgres.calls import COLUMNS as CALL_COLUMNS
 from router.store.postgres.calls import call_of
 from router.store.postgres.line import Lines
 from router.store.postgres.outcomes import COLUMNS, Outcomes
@@ -34,7 +34,7 @@ WITH first AS MATERIALIZED ({_DUE.format(tried="= 0", limit="limit")}),
      )
 SELECT leased.id, leased.attempts, leased.unknowns, leased.replayed_at, leased.earlier_attempts, leased.replay,
        leased.rule, event.id, event.key, event.event_type, event.received_at, event.body, event.facts, receipt.body,
-       leased.due_at, {CALL}
+       leased.due_at, {CALL_COLUMNS}
 FROM leased
 JOIN event ON event.id = leased.event_id AND event.received_at = leased.received_at
 JOIN call ON call.id = event.call
@@ -122,7 +122,7 @@ class Deliveries:
         self._tally.add(destination, State.LEASED, len(rows))
         # What is recorded of them in this very transaction is to find them leased.
         self._outcomes.forget_leases()
-        return [_claim(name, destination, resumed_at, row) for row in rows]
+        return [claim_of(name, destination, resumed_at, row, call_of(row[CALL:])) for row in rows]
 
     def next_due(self, shares: Iterable[int]) -> float | None:
         """Implement ``Store.next_due``, for the calls of *shares*."""
@@ -143,7 +143,7 @@ class Deliveries:
         free = self._lines.try_lock(call for _, call in found)
         numbers = [number for number, call in found if call in free]
         self._outcomes.foresee(numbers)
-        return [_lapsed(row) for row in self._session.execute(_TELL_LAPSED, (numbers, now))]
+        return [lapsed_of(row) for row in self._session.execute(_TELL_LAPSED, (numbers, now))]
 
     def replay(self, deliveries: Iterable[int], now: float, *, due_from: float | None, apart: float) -> int:
         """Implement ``Operating.replay``."""
@@ -248,45 +248,3 @@ class Deliveries:
 def _beginning(text: str) -> str:
     """Return the pattern of LIKE for what begins with *text*."""
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-
-
-def _owed(
-    received_at: float,
-    unknowns: int,
-    replayed_at: float | None,
-    earlier_attempts: int,
-    resumed_at: float | None,
-    *,
-    due_at: float | None = None,
-) -> Owed:
-    since = received_at if replayed_at is None else replayed_at
-    return Owed(since, since if resumed_at is None else max(since, resumed_at), earlier_attempts, unknowns, due_at)
-
-
-def _lapsed(row: tuple[Any, ...]) -> Lapsed:
-    delivery, attempt, owner, destination, leased_at, received_at, event_type, *history = row
-    owed = _owed(received_at, *history)
-    return Lapsed(delivery, attempt, owner, destination, leased_at, received_at, owed, event_type)
-
-
-def _claim(name: str, destination: int, resumed_at: float | None, row: tuple[Any, ...]) -> Claim:
-    delivery, attempt, unknowns, replayed_at, earlier, replay, rule, event, key, event_type, received_at = row[:11]
-    body, facts, receipt, due_at = row[11:15]
-    call = call_of(row[15:])
-    return Claim(
-        delivery_id=delivery,
-        attempt=attempt,
-        destination=name,
-        rule=rule,
-        key=delivery_key(key, destination, replay),
-        source=call.source,
-        received_at=received_at,
-        body=body,
-        facts=facts,
-        call=call,
-        receipt=receipt,
-        event_id=event,
-        event_type=event_type,
-        call_id=call.call_id,
-        owed=_owed(received_at, unknowns, replayed_at, earlier, resumed_at, due_at=due_at),
-    )

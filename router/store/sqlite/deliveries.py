@@ -7,7 +7,8 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Any
 
-from router.store import Attempt, Claim, Lapsed, NewDelivery, Owed, State, delivery_key
+from router.store import Attempt, Claim, Lapsed, NewDelivery, State
+from router.store.claimed import CALL, claim_of, lapsed_of
 from router.store.sqlite.calls import COLUMNS, call_of
 from router.store.sqlite.line import Line
 from router.store.sqlite.tally import Tally
@@ -136,7 +137,7 @@ class Deliveries:
         self._db.executemany(_LEASE, [(owner, lease_until, now, row[0]) for row in rows])
         self._tally.add(destination, State.READY, -len(rows))
         self._tally.add(destination, State.LEASED, len(rows))
-        return [_claim(name, destination, resumed_at, row) for row in rows]
+        return [claim_of(name, destination, resumed_at, row, call_of(row[CALL:])) for row in rows]
 
     def _due(self, destination: int, now: float, limit: int, retries: int) -> list[tuple[Any, ...]]:
         again = self._db.execute(_TIMES_AGAIN, (destination, now, retries)).fetchall() if retries else []
@@ -203,7 +204,7 @@ class Deliveries:
 
     def lapsed(self, now: float, limit: int, owners: str) -> list[Lapsed]:
         """Implement ``Store.lapsed``."""
-        return [_lapsed(row) for row in self._db.execute(_LAPSED, (now, owners, limit))]
+        return [lapsed_of(row) for row in self._db.execute(_LAPSED, (now, owners, limit))]
 
     def add_ended(self, event: int, destination: int, call: int | None, delivery: NewDelivery, now: float) -> None:
         """Add one delivery that has ended: it has no place in a line, and keeps nothing back."""
@@ -329,45 +330,3 @@ class Deliveries:
                 " ON CONFLICT DO UPDATE SET body = excluded.body, updated_at = excluded.updated_at",
                 (destination, json.dumps(dict(attempt.receipt)), attempt.ended_at, attempt.delivery_id),
             )
-
-
-def _owed(
-    received_at: float,
-    unknowns: int,
-    replayed_at: float | None,
-    earlier_attempts: int,
-    resumed_at: float | None,
-    *,
-    due_at: float | None = None,
-) -> Owed:
-    since = received_at if replayed_at is None else replayed_at
-    return Owed(since, since if resumed_at is None else max(since, resumed_at), earlier_attempts, unknowns, due_at)
-
-
-def _lapsed(row: tuple[Any, ...]) -> Lapsed:
-    delivery, attempt, owner, destination, leased_at, received_at, event_type, *history = row
-    owed = _owed(received_at, *history)
-    return Lapsed(delivery, attempt, owner, destination, leased_at, received_at, owed, event_type)
-
-
-def _claim(name: str, destination: int, resumed_at: float | None, row: tuple[Any, ...]) -> Claim:
-    delivery, attempt, unknowns, replayed_at, earlier, replay, rule, event, key, event_type, received_at = row[:11]
-    body, facts, receipt, due_at = row[11:15]
-    call = call_of(row[15:])
-    return Claim(
-        delivery_id=delivery,
-        attempt=attempt,
-        destination=name,
-        rule=rule,
-        key=delivery_key(key, destination, replay),
-        source=call.source,
-        received_at=received_at,
-        body=body,
-        facts=facts,
-        call=call,
-        receipt=receipt,
-        event_id=event,
-        event_type=event_type,
-        call_id=call.call_id,
-        owed=_owed(received_at, unknowns, replayed_at, earlier, resumed_at, due_at=due_at),
-    )
